@@ -1,0 +1,99 @@
+# The verbs of this repository. `make test` is what continuous integration runs.
+#
+# The figures are variables: make test SEEDS=500 KILLS=10 FUZZTIME=5s
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := run
+
+# Simulator seeds, SIGKILLs of the real binary, and time per fuzz target.
+SEEDS    ?= 2000
+KILLS    ?= 30
+FUZZTIME ?= 20s
+
+# Real histories to replay. They are not part of the repository.
+HISTORIES ?= ../shared/data/histories
+HISTORY   ?= $(HISTORIES)/raft.jsonl.gz
+
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: run
+run: ## start the gateway in development mode
+	go run .
+
+.PHONY: build
+build: ## build ./tidegate
+	go build -o tidegate .
+
+.PHONY: test
+test: lint unit replay fuzz sim kill ## everything a change must pass
+
+.PHONY: unit
+unit: ## all Go tests under the race detector
+	TIDEGATE_SEEDS=100 TIDEGATE_KILLS=2 go test -race -timeout 15m ./...
+
+.PHONY: lint
+lint: ## formatting, go vet and staticcheck
+	unformatted=$$(gofmt -l .)
+	if [ -n "$$unformatted" ]; then
+		echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1
+	fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in the module, FUZZTIME each
+	# The targets are asked for, not listed here: a new one cannot be forgotten.
+	found=0
+	for package in $$(go list ./...); do
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do
+			found=$$((found+1))
+			echo "fuzzing $$target in $$package for $(FUZZTIME)"
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"
+		done
+	done
+	if [ $$found -eq 0 ]; then echo "no fuzz targets found: the discovery is broken"; exit 1; fi
+	echo "$$found fuzz targets, $(FUZZTIME) each"
+
+.PHONY: sim
+sim: ## the simulator, SEEDS seeds
+	TIDEGATE_SEEDS=$(SEEDS) go test -count=1 -timeout 0 ./internal/sim
+
+.PHONY: kill
+kill: ## SIGKILL the real binary under load, KILLS times
+	TIDEGATE_KILLS=$(KILLS) go test -count=1 -timeout 0 -run '^TestKill' .
+
+.PHONY: replay
+replay: build ## real histories through real sockets: plain, with chaos, with kills
+	# Who names a history wants it replayed; the default one may be absent.
+	if [ ! -f "$(HISTORY)" ] && [ "$(origin HISTORY)" = file ]; then
+		echo "SKIPPED: no history at $(HISTORY); to replay one: make replay HISTORY=FILE"; exit 0
+	fi
+	./tidegate loadtest replay $(HISTORY) --self
+	./tidegate loadtest replay $(HISTORY) --self --chaos
+	./tidegate loadtest replay $(HISTORY) --self --kill-every 1s
+
+.PHONY: soak
+soak: ## the long run: as test, with figures for a night
+	$(MAKE) sim SEEDS=$(or $(SOAK_SEEDS),200000)
+	$(MAKE) kill KILLS=$(or $(SOAK_KILLS),1000)
+	$(MAKE) fuzz FUZZTIME=$(or $(SOAK_FUZZTIME),30m)
+
+.PHONY: bench
+bench: ## benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: vectors
+vectors: ## write the shared test vectors anew (look at the diff)
+	go test -count=1 ./protocol -run Vectors -update
+
+.PHONY: demo
+demo: ## the collaborative page
+	@echo "The collaborative page is not part of the repository yet: it comes with the TypeScript client."
+	echo "Until then: make run, and http://127.0.0.1:8787/ says how to connect."
+	exit 1
+
+.PHONY: help
+help: ## this list
+	grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
