@@ -52,10 +52,3 @@ type Commit struct {
 	Mutations []Committed
 	Conflicts []Conflict
 }
-
-// NameTable numbers the collections and fields of a space in the order in which
-// commits first used them. It is append-only and part of the fold.
-type NameTable struct {
-	names   []string
-	numbers map[string]uint64
-}

@@ -1,5 +1,11 @@
 package protocol
 
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
 // Code says what went wrong, in a word that programs can compare.
 type Code string
 
@@ -40,6 +46,85 @@ const (
 // 4200–4299 stop and tell the user or the developer.
 type CloseCode uint16
 
+// CloseAction is what a client does after its connection was closed.
+type CloseAction uint8
+
+const (
+	// Reconnect with backoff and full jitter.
+	Reconnect CloseAction = iota
+	// RefreshToken, then reconnect.
+	RefreshToken
+	// Stop, and tell the user or the developer: trying again would end the same way.
+	Stop
+)
+
+// String returns the action in words.
+func (a CloseAction) String() string {
+	switch a {
+	case RefreshToken:
+		return "refresh the token"
+	case Stop:
+		return "stop"
+	}
+	return "reconnect"
+}
+
+// Action says what a client does after this close code. Codes outside Tidegate's
+// ranges (1006 and its like) mean that the connection broke: reconnect.
+func (c CloseCode) Action() CloseAction {
+	switch {
+	case c >= 4100 && c <= 4199:
+		return RefreshToken
+	case c >= 4200 && c <= 4299:
+		return Stop
+	}
+	return Reconnect
+}
+
+// closeCodes are the codes that end a connection. The numbers are the wire's.
+var closeCodes = map[Code]CloseCode{
+	CodeGoingAway:  4000,
+	CodeHelloLate:  4001,
+	CodeRate:       4002,
+	CodeSilent:     4003,
+	CodeInternal:   4004,
+	CodeSlow:       4005,
+	CodeExpired:    4100,
+	CodeToken:      4101,
+	CodeMalformed:  4200,
+	CodeTooLarge:   4201,
+	CodeUpgrade:    4202,
+	CodeOutOfOrder: 4203,
+	CodeOrigin:     4204,
+}
+
+// Close returns the close code with which c ends a connection; false if c is
+// about a subscription or a mutation, and the connection goes on.
+func (c Code) Close() (CloseCode, bool) {
+	code, ends := closeCodes[c]
+	return code, ends
+}
+
+// Refusal names the rule of the value domain that a value breaks. The words are
+// shared with clients in other languages, and with the test vectors.
+type Refusal string
+
+const (
+	RefuseTruncated Refusal = "truncated"     // the bytes end inside the value
+	RefuseTrailing  Refusal = "trailing"      // bytes follow the value
+	RefuseInvalid   Refusal = "invalid"       // a byte that begins nothing in msgpack (0xc1)
+	RefuseExtension Refusal = "extension"     // an extension type (timestamps included)
+	RefuseDepth     Refusal = "depth"         // nested deeper than MaxValueDepth
+	RefuseInfinite  Refusal = "infinite"      // a number that is infinite
+	RefuseNaN       Refusal = "not-a-number"  // NaN
+	RefuseRange     Refusal = "range"         // an integral number beyond ±2^53
+	RefuseTiny      Refusal = "tiny"          // a number other than 0 with a magnitude below 1e-130
+	RefuseUTF8      Refusal = "utf-8"         // a string that is not valid UTF-8
+	RefuseKey       Refusal = "key"           // a map key that is not a string
+	RefuseDuplicate Refusal = "duplicate-key" // a map key that stands twice
+	RefuseType      Refusal = "type"          // a Go value that is none of the domain's kinds
+)
+
 // Error is what a peer did wrong, or could not be given, in the form in which it
 // is told.
 type Error struct {
@@ -47,7 +132,41 @@ type Error struct {
 	Message string
 	// Field is the path of what the message is about, if it is about a part.
 	Field string
+	// Refusal is set if a value outside the domain was met. It does not travel.
+	Refusal Refusal
 }
 
 // Error returns the code and the message.
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// Errorf makes an Error; the message is cut at MaxMessageText bytes.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: clip(fmt.Sprintf(format, args...), MaxMessageText)}
+}
+
+// AsError returns the *Error in err's chain. An error of another kind becomes
+// CodeInternal with a message that tells a peer nothing about our insides; nil
+// stays nil.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &Error{Code: CodeInternal, Message: "something went wrong on the server"}
+}
+
+// clip shortens s to at most limit bytes without cutting a character.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const mark = "…"
+	cut := limit - len(mark)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + mark
+}

@@ -13,6 +13,9 @@ const (
 	// MaxDepth is the greatest nesting of arrays and maps in anything a peer
 	// sends, the frame's own array included.
 	MaxDepth = 32
+	// MaxValueDepth is the greatest nesting of arrays and maps within one value: what
+	// MaxDepth leaves to a value at the deepest place of a frame.
+	MaxValueDepth = 24
 	// MaxInteger is the greatest magnitude of an integral number: 2^53.
 	MaxInteger = 1 << 53
 	// MaxNameBytes bounds collection names, record ids, field paths, element ids
