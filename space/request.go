@@ -93,10 +93,17 @@ type (
 	// Attached answers Attach. Handle and Write are left for the session.
 	Attached struct{ protocol.Subscribed }
 	// Verdicts answers pushes. Handle is left for the session.
-	Verdicts struct{ protocol.Verdicts }
+	Verdicts struct {
+		protocol.Verdicts
+		// Push, if Replay is set, says which push was not taken: 1 for the first one
+		// of the attachment, and so on. A session frees the push window by it.
+		Push uint64
+	}
 	// Refused says that a push was not taken, and why; nothing of it was. Counter is
 	// the counter of the mutation it is about, or the first of the push.
 	Refused struct {
+		// Push says which push of the attachment it was, as in Verdicts.
+		Push    uint64
 		Counter uint64
 		Err     *protocol.Error
 	}
