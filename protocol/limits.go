@@ -10,6 +10,8 @@ const (
 	Version = 1
 	// Subprotocol is the WebSocket subprotocol.
 	Subprotocol = "tidegate.v1"
+	// SyncPath is the path under which a gateway serves the WebSocket.
+	SyncPath = "/sync"
 	// MaxDepth is the greatest nesting of arrays and maps in anything a peer
 	// sends, the frame's own array included.
 	MaxDepth = 32
