@@ -33,13 +33,17 @@ const (
 	FrameFetch        FrameType = 26
 	FrameFetched      FrameType = 27
 	FrameUnsubscribed FrameType = 28
-	// FrameCompressed holds frames, compressed: [29, dictionary id, bytes].
-	FrameCompressed FrameType = 29
+	FrameCompressed   FrameType = 29
 )
 
 // Frame is one of the frame types of this file, as a pointer.
 type Frame interface {
 	Type() FrameType
+
+	// encode writes the frame's array; decode reads the n elements that follow the
+	// frame's type.
+	encode(w *writer)
+	decode(r *reader, n int)
 }
 
 // Handle is a connection's short name for a subscribed space, chosen by the
@@ -372,6 +376,15 @@ type Fetched struct {
 	Value  Value
 }
 
+// Compressed stands for the delivery frames that Data holds, compressed with
+// zstd. They are read as if they stood in its place; none of them is compressed
+// itself.
+type Compressed struct {
+	// Dictionary is the id of the dictionary; 0 for none.
+	Dictionary uint32
+	Data       []byte
+}
+
 func (*Hello) Type() FrameType          { return FrameHello }
 func (*Welcome) Type() FrameType        { return FrameWelcome }
 func (*Subscribe) Type() FrameType      { return FrameSubscribe }
@@ -400,3 +413,4 @@ func (*Ping) Type() FrameType           { return FramePing }
 func (*Pong) Type() FrameType           { return FramePong }
 func (*Fetch) Type() FrameType          { return FrameFetch }
 func (*Fetched) Type() FrameType        { return FrameFetched }
+func (*Compressed) Type() FrameType     { return FrameCompressed }
