@@ -1,6 +1,10 @@
 package session
 
-import "github.com/tidegate/tidegate/protocol"
+import (
+	"errors"
+
+	"github.com/tidegate/tidegate/protocol"
+)
 
 // Access is what a verified token allows. The shell makes it from a token that
 // it was asked to verify; a session never looks into a token. It must be safe to
@@ -17,4 +21,19 @@ type Access interface {
 	Tenant() string
 	// Expires is when the token ends; 0 for never.
 	Expires() protocol.Time
+}
+
+// allowed says whether the holder of the connection's token may read the space
+// now, or write to it. Every subscription, every frame that is passed on to a
+// space and every delivery comes through here, each time.
+func (s *Session) allowed(space string, write bool) *protocol.Error {
+	err := s.access.Check(space, write)
+	if err == nil {
+		return nil
+	}
+	var known *protocol.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return protocol.Errorf(protocol.CodeForbidden, "%s", err.Error())
 }

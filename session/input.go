@@ -41,7 +41,7 @@ type Attached struct {
 
 // AttachFailed answers Attach: the space could not be opened for this device.
 // An Err that is no *protocol.Error is told as protocol.CodeUnavailable. The
-// handle needs no Detach.
+// handle needs no Detach. SpaceFailed means the same before Attached.
 type AttachFailed struct {
 	Handle protocol.Handle
 	Err    error
@@ -66,16 +66,14 @@ type Verdicts struct {
 	Verdicts protocol.Verdicts
 }
 
-// PushRefused answers Push: it was not taken, for a reason that is not its
-// counter or hash (protocol.CodeBase, CodeUnknownOutcome, CodeSchemaOld,
+// PushRefused answers Push: nothing of it was taken, for a reason that is not
+// its counter or hash (protocol.CodeBase, CodeUnknownOutcome, CodeSchemaOld,
 // CodeDamaged, CodeUnavailable …). The subscription goes on.
 type PushRefused struct {
 	Handle protocol.Handle
 	// Push is the Push.ID that was refused.
 	Push uint64
-	// Counter is the mutation that Err is about, and the first that was not taken:
-	// those before it will have verdicts. 0 if nothing was taken and Err is about
-	// the whole push.
+	// Counter is the mutation that Err is about; 0 for the push's first.
 	Counter uint64
 	Err     error
 }

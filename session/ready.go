@@ -37,7 +37,8 @@ type Ready struct {
 	Fetch []Fetch
 
 	// Read asks for what lies behind positions; each is answered exactly once, with
-	// Chunk or ReadFailed. There is at most one open for a handle.
+	// Chunk or ReadFailed. There is at most one open for a handle. What is near
+	// should be answered at once, before anything else is stepped.
 	Read []Read
 
 	// Detach closes spaces. Nothing more is expected about their handles, and what
@@ -92,7 +93,7 @@ type Attach struct {
 // window. Bodies are not decoded.
 type Push struct {
 	Handle protocol.Handle
-	// ID is this push's number on the connection, from 1 on.
+	// ID is this push's number under its handle, from 1 on.
 	ID       uint64
 	First    uint64
 	Previous protocol.Hash
@@ -127,7 +128,7 @@ type Fetch struct {
 // a snapshot.
 type Position struct {
 	// Cursor is the last commit that was delivered, or passed over as invisible.
-	// During a snapshot it is what it was before.
+	// During a snapshot it is whatever the space makes it.
 	Cursor protocol.Cursor
 	// Snapshot is true from a snapshot's beginning to its end.
 	Snapshot bool
