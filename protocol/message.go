@@ -185,7 +185,7 @@ func (d Decoder) frames(list []Frame, data []byte, names *NameTable, unpacked bo
 			}
 			inner, err := d.Decompress(f.Dictionary, f.Data)
 			if err != nil {
-				return nil, AsError(err)
+				return nil, Errorf(CodeMalformed, "compressed frame: %v", err)
 			}
 			var failed *Error
 			if list, failed = d.frames(list, inner, r.names, true); failed != nil {
