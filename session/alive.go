@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // alive is whether the peer still hears us, and we it.
 type alive struct {

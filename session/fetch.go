@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // fetches are overwritten values that the peer asked for.
 type fetches struct {

@@ -26,8 +26,6 @@ func (s *Session) hello(f *protocol.Hello) *protocol.Error {
 		return protocol.Errorf(protocol.CodeUpgrade, "version %d of the protocol is not spoken any more, at least %d is needed", f.Version, oldestVersion)
 	case f.Device.IsZero():
 		return protocol.Errorf(protocol.CodeMalformed, "the hello names no device")
-	case len(f.Token) > protocol.MaxTokenBytes:
-		return protocol.Errorf(protocol.CodeToken, "the token is longer than %d bytes", protocol.MaxTokenBytes)
 	}
 	s.version = min(f.Version, protocol.Version)
 	s.device = f.Device

@@ -7,8 +7,8 @@ type Input interface {
 	input()
 }
 
-// Message is a binary WebSocket message from the peer. The session keeps parts
-// of Bytes: the shell must not use the slice again.
+// Message is a binary WebSocket message from the peer. The session does not keep
+// Bytes.
 type Message struct {
 	Bytes []byte
 }

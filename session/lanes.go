@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // lanes is what waits for the socket, and whether it can take something. Verdicts,
 // chunks, fetched values and presence wait with their subscriptions.

@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // message takes a message from the peer, and ends the connection if it is not
 // one that this peer may send now.
@@ -18,10 +16,6 @@ func (s *Session) message(msg []byte) {
 	frames, err := protocol.DecodeClientMessage(msg)
 	if err != nil {
 		s.fail(protocol.AsError(err))
-		return
-	}
-	if len(frames) == 0 {
-		s.fail(protocol.Errorf(protocol.CodeMalformed, "the message holds no frame"))
 		return
 	}
 	if s.state == awaitingAccess {
@@ -86,7 +80,7 @@ func (s *Session) frame(f protocol.Frame) *protocol.Error {
 	case *protocol.Fetch:
 		return s.fetch(f)
 	default:
-		return protocol.Errorf(protocol.CodeMalformed, "frame type %d is the server's to send", f.Type())
+		return protocol.Errorf(protocol.CodeMalformed, "a %v frame is the server's to send", f.Type())
 	}
 	return nil
 }

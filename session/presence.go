@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // presences is a subscription's presence, both ways. All of it is lossy: the
 // latest of each device wins.

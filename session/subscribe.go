@@ -60,8 +60,6 @@ func (s *Session) snapshotSubs() []*subscription { return slices.Clone(s.subs) }
 
 func (s *Session) subscribe(f *protocol.Subscribe) *protocol.Error {
 	switch {
-	case f.Handle == 0:
-		return protocol.Errorf(protocol.CodeMalformed, "handles begin at 1")
 	case f.Handle <= s.newest:
 		return protocol.Errorf(protocol.CodeOutOfOrder, "handle %d does not follow %d: handles grow, and none is used twice", f.Handle, s.newest)
 	case f.Device.IsZero():

@@ -1,8 +1,6 @@
 package session
 
-import (
-	"github.com/tidegate/tidegate/protocol"
-)
+import "github.com/tidegate/tidegate/protocol"
 
 // tokens is the life of the connection's token.
 type tokens struct {
@@ -20,11 +18,8 @@ func (s *Session) verify(token string) {
 
 // refresh takes a fresh token on a live connection.
 func (s *Session) refresh(f *protocol.Token) *protocol.Error {
-	switch {
-	case s.token.verifying:
+	if s.token.verifying {
 		return protocol.Errorf(protocol.CodeOutOfOrder, "a token was shown while the one before is being verified")
-	case len(f.Token) > protocol.MaxTokenBytes:
-		return protocol.Errorf(protocol.CodeToken, "the token is longer than %d bytes", protocol.MaxTokenBytes)
 	}
 	s.verify(f.Token)
 	return nil
