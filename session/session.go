@@ -244,6 +244,8 @@ func (s *Session) Ready() Ready {
 			s.write()
 			s.read()
 			s.writeIdle()
+			// A delivery that was not allowed any more has left something to say.
+			s.write()
 			break
 		}
 		s.finish()
