@@ -46,7 +46,7 @@ func Mint(secret Secret, o MintOptions) (string, error) {
 		o.Now = time.Now()
 	}
 	switch {
-	case len(secret.key) < MinSecretBytes:
+	case len(secret.key()) < MinSecretBytes:
 		return "", errors.New("no secret to sign the token with")
 	case o.For < time.Second:
 		return "", fmt.Errorf("a token for %v would have expired already", o.For)
@@ -74,5 +74,5 @@ func Mint(secret Secret, o MintOptions) (string, error) {
 	if o.Issuer != "" {
 		claims["iss"] = o.Issuer
 	}
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret.key)
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret.key())
 }

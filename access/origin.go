@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -72,11 +73,13 @@ func splitOrigin(origin string) (scheme, host, port string, err error) {
 	u, err := url.Parse(origin)
 	switch {
 	case err != nil:
-		return "", "", "", fmt.Errorf("not an origin")
+		return "", "", "", errors.New("not an origin")
+	case strings.Contains(u.Host, "*"):
+		return "", "", "", errors.New("a pattern")
 	case u.Scheme == "" || u.Opaque != "" || u.Hostname() == "":
-		return "", "", "", fmt.Errorf("scheme or host is missing")
+		return "", "", "", errors.New("scheme or host is missing")
 	case u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
-		return "", "", "", fmt.Errorf("more than scheme, host and port")
+		return "", "", "", errors.New("more than scheme, host and port")
 	}
 	scheme, port = strings.ToLower(u.Scheme), u.Port()
 	if port == "" {

@@ -21,9 +21,19 @@ const MinSecretBytes = 32
 // maxSecretBytes keeps a wrong path (a device, a database) from being read whole.
 const maxSecretBytes = 4 << 10
 
-// Secret is the key of HS256 tokens. Printing or logging it shows nothing.
+// Secret is the key of HS256 tokens. Printing or logging it, or what holds it,
+// shows nothing.
 type Secret struct {
-	key []byte
+	// A pointer: fmt calls no String of an unexported field, but prints a pointer
+	// within a struct as an address.
+	hidden *[]byte
+}
+
+func (s Secret) key() []byte {
+	if s.hidden == nil {
+		return nil
+	}
+	return *s.hidden
 }
 
 // NewSecret makes a secret of key, which must have [MinSecretBytes] at least.
@@ -31,14 +41,15 @@ func NewSecret(key []byte) (Secret, error) {
 	if len(key) < MinSecretBytes {
 		return Secret{}, fmt.Errorf("the secret is %d bytes long, at least %d are needed (openssl rand -hex 32 makes a good one)", len(key), MinSecretBytes)
 	}
-	return Secret{key: bytes.Clone(key)}, nil
+	key = bytes.Clone(key)
+	return Secret{hidden: &key}, nil
 }
 
 // RandomSecret makes a secret that nobody else knows.
 func RandomSecret() Secret {
 	key := make([]byte, MinSecretBytes)
 	rand.Read(key) // never fails: it ends the program if there is no randomness
-	return Secret{key: key}
+	return Secret{hidden: &key}
 }
 
 // LoadSecret reads a secret from a file. The key is the file's bytes without
@@ -78,7 +89,7 @@ func LoadOrCreateSecret(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("secret file: %w", err)
 	}
 	defer os.Remove(f.Name())
-	_, err = fmt.Fprintln(f, hex.EncodeToString(RandomSecret().key))
+	_, err = fmt.Fprintln(f, hex.EncodeToString(RandomSecret().key()))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return Secret{}, fmt.Errorf("secret file: %w", err)
 	}

@@ -61,7 +61,7 @@ func New(c Config) (*Verifier, error) {
 	if v.clock == nil {
 		v.clock = time.Now
 	}
-	hasSecret := len(c.Secret.key) > 0
+	hasSecret := len(c.Secret.key()) > 0
 	switch {
 	case hasSecret && c.KeySet != "":
 		return nil, errors.New("both a secret and a JWK set are given: choose one")
@@ -154,7 +154,7 @@ func (v *Verifier) key(ctx context.Context, t *jwt.Token) (any, error) {
 		return nil, refusal(protocol.CodeToken, "the token has critical header parameters (\"crit\"), and none is known")
 	}
 	if v.keys == nil {
-		return v.secret.key, nil
+		return v.secret.key(), nil
 	}
 	return v.keys.key(ctx, t)
 }
