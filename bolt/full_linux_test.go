@@ -1,5 +1,3 @@
-//go:build linux
-
 package bolt
 
 import (
@@ -89,6 +87,8 @@ func expect(s *Store, last uint64) error {
 	}
 	return nil
 }
+
+func init() { children["file limit"] = childMeetsFileLimit }
 
 // childMeetsFileLimit runs meetFull under a limit of the file's size. The limit
 // holds for a whole process, hence the child.

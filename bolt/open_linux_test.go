@@ -1,5 +1,3 @@
-//go:build linux
-
 package bolt
 
 import (
@@ -75,6 +73,21 @@ func TestOpenPermissions(t *testing.T) {
 }
 
 func TestOpenReadOnlyFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err == nil {
+		t.Cleanup(func() { syscall.Unmount(dir, 0) })
+		path := filepath.Join(dir, "tidegate.db")
+		open(t, path).Close()
+		if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{path, filepath.Join(dir, "new.db")} {
+			if _, err := Open(path); !errors.Is(err, ErrReadOnly) {
+				t.Errorf("%s: got %v", path, err)
+			}
+		}
+	}
+	// Without the right to mount, the system's error at least.
 	if err := openError("x", &os.PathError{Op: "open", Path: "x", Err: syscall.EROFS}); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("got %v", err)
 	}
