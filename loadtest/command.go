@@ -1,0 +1,222 @@
+package loadtest
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// UsageError is an error in what was asked for, before anything ran.
+type UsageError struct{ Err error }
+
+// Error returns what was wrong with it.
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what was wrong with it.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+func usage(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
+
+// ErrFailed is the error of a run in which something was lost, doubled, skipped or
+// diverged. The report, which was printed, says what.
+var ErrFailed = errors.New("the gateway did not keep its promises")
+
+// Command is the command line of the harness, as kong reads it.
+type Command struct {
+	Replay ReplayCommand `cmd:"" help:"Replay the history of a repository, each author a device."`
+	Edit   EditCommand   `cmd:"" help:"Have devices edit the same records at random, on and off the network."`
+	Schema SchemaCommand `cmd:"" help:"Write the schema that a scenario needs, for a gateway that is not the harness's own."`
+}
+
+// Help teaches.
+func (Command) Help() string {
+	return `A scenario drives a gateway with many devices and then checks what it delivered: every mutation that was
+acknowledged is there once, no device was left out of a commit, all devices and the store end in the same state
+bit for bit, and, with --self, a second and deliberately simple implementation of the merge rules, run over the log,
+agrees with every verdict and every value.
+
+  tidegate loadtest replay history.jsonl.gz --self
+  tidegate loadtest edit --self --devices 50 --chaos
+  tidegate loadtest edit --self --kill-every 1s --json report.json
+
+Exit status: 0 if all is well; 1 if anything was lost, doubled, skipped or diverged, or the run could not be finished;
+2 if it was asked wrongly.`
+}
+
+// Options are what all scenarios share.
+type Options struct {
+	Self bool   `xor:"gateway" help:"Start a gateway for the run, on a temporary store."`
+	URL  string `xor:"gateway" placeholder:"URL" help:"Drive this gateway (ws, wss, http or https). It must have the scenario's schema: see the schema command."`
+
+	Token string `placeholder:"TOKEN" env:"TIDEGATE_TOKEN" help:"The access token for --url."`
+	Space string `placeholder:"NAME" help:"The space to work in, with --url; it should be new. By default one with a random name."`
+
+	Chaos     bool          `help:"Cut every connection at random times, and withhold every acknowledgement once."`
+	KillEvery time.Duration `placeholder:"DURATION" help:"Kill the own gateway this often, as a power cut would, and start it again."`
+	Seed      uint64        `placeholder:"N" help:"Seed of everything that is drawn at random. By default another one each time; the report names it."`
+
+	ClientStore string `default:"memory" enum:"memory,file" help:"Where devices keep their state: ${enum}."`
+	JSON        string `placeholder:"FILE" type:"path" help:"Also write the report to this file, as JSON."`
+
+	// program replaces the running program as what the own gateway is started
+	// from, in tests.
+	program string
+	// name is the default name of the spaces.
+	name string
+}
+
+// Validate refuses options that do not go together.
+func (o *Options) Validate() error {
+	switch {
+	case !o.Self && o.URL == "":
+		return errors.New("say which gateway: --self starts one, --url names one")
+	case o.Self && o.URL != "":
+		return errors.New("--self and --url cannot be used together")
+	case o.KillEvery < 0:
+		return errors.New("--kill-every must not be negative")
+	case o.KillEvery > 0 && !o.Self:
+		return errors.New("--kill-every needs --self: only the harness's own gateway may be killed")
+	case o.Self && o.Space != "":
+		return errors.New("--space is for --url: the own gateway has spaces of its own")
+	}
+	if o.URL != "" {
+		if _, _, err := hostPort(o.URL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare fills in what was left to the harness.
+func (o *Options) prepare() error {
+	if err := o.Validate(); err != nil {
+		return &UsageError{err}
+	}
+	now := uint64(time.Now().UnixNano())
+	if o.Seed == 0 {
+		o.Seed = now % 1_000_000_007
+	}
+	if o.name = o.Space; o.name == "" {
+		o.name = fmt.Sprintf("loadtest-%x", now)
+	}
+	return nil
+}
+
+// space names the i-th space of a run.
+func (o *Options) space(i int) string {
+	if i == 0 {
+		return o.name
+	}
+	return fmt.Sprintf("%s-%d", o.name, i)
+}
+
+func (o *Options) token() func(context.Context) (string, error) {
+	if o.Token == "" {
+		return nil
+	}
+	return func(context.Context) (string, error) { return o.Token, nil }
+}
+
+// binary is the program that the own gateway runs.
+func (o *Options) binary() (string, error) {
+	if o.program != "" {
+		return o.program, nil
+	}
+	return os.Executable()
+}
+
+// hostPort takes a gateway's address apart.
+func hostPort(address string) (target, scheme string, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", "", fmt.Errorf("--url: %w", err)
+	}
+	port := u.Port()
+	switch u.Scheme {
+	case "ws", "http":
+		if port == "" {
+			port = "80"
+		}
+	case "wss", "https":
+		if port == "" {
+			port = "443"
+		}
+	default:
+		return "", "", fmt.Errorf("--url %s: want ws://, wss://, http:// or https://", address)
+	}
+	if u.Hostname() == "" {
+		return "", "", fmt.Errorf("--url %s names no host", address)
+	}
+	return net.JoinHostPort(u.Hostname(), port), u.Scheme, nil
+}
+
+// play runs a scenario until it ends or the user interrupts, and reports.
+func play(o *Options, s *scenario) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report, err := execute(ctx, o, s)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return fmt.Errorf("%w (seed %d)", err, o.Seed)
+	}
+	report.print(os.Stdout)
+	if o.JSON != "" {
+		if err := report.writeJSON(o.JSON); err != nil {
+			return err
+		}
+	}
+	if !report.OK {
+		return fmt.Errorf("%w (seed %d)", ErrFailed, o.Seed)
+	}
+	return nil
+}
+
+//go:embed schemas
+var schemas embed.FS
+
+// schemaFiles returns the schema of a scenario, by file name.
+func schemaFiles(scenario string) (map[string][]byte, error) {
+	entries, err := fs.ReadDir(schemas, path.Join("schemas", scenario))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		if files[e.Name()], err = schemas.ReadFile(path.Join("schemas", scenario, e.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// SchemaCommand writes a scenario's schema.
+type SchemaCommand struct {
+	Scenario string `arg:"" enum:"replay,edit" help:"Which scenario: ${enum}."`
+	Dir      string `arg:"" type:"path" help:"The directory to write to; made if it is not there."`
+}
+
+// Run writes the files.
+func (c *SchemaCommand) Run() error {
+	files, err := schemaFiles(c.Scenario)
+	if err != nil {
+		return err
+	}
+	for name := range files {
+		if _, err := os.Stat(filepath.Join(c.Dir, name)); err == nil {
+			return usage("%s is there already", filepath.Join(c.Dir, name))
+		}
+	}
+	return writeSchema(c.Dir, files)
+}

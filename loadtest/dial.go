@@ -1,0 +1,129 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/protocol"
+)
+
+// dialer makes the connections of one device: through the watch, and not at all
+// while the device is offline.
+type dialer struct {
+	// static
+	url   string
+	watch *watch
+
+	mu sync.Mutex
+	// guarded by mu
+	offline bool
+	open    map[*watchedTransport]struct{}
+}
+
+func newDialer(gateway string, w *watch) (*dialer, error) {
+	u, err := url.Parse(gateway)
+	if err != nil {
+		return nil, fmt.Errorf("the gateway's address: %w", err)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = protocol.SyncPath
+	}
+	return &dialer{url: u.String(), watch: w, open: map[*watchedTransport]struct{}{}}, nil
+}
+
+// maxMessage bounds one message of the gateway.
+const maxMessage = 64 << 20
+
+var errOffline = errors.New("the device is offline")
+
+// dial is a client.Options.Dial.
+func (d *dialer) dial(ctx context.Context) (client.Transport, error) {
+	if d.isOffline() {
+		return nil, errOffline
+	}
+	conn, response, err := websocket.Dial(ctx, d.url, &websocket.DialOptions{
+		Subprotocols:    []string{protocol.Subprotocol},
+		CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if response != nil && response.Body != nil {
+		response.Body.Close()
+	}
+	conn.SetReadLimit(maxMessage)
+	t := &watchedTransport{conn: conn, seen: d.watch.connected(), dialer: d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.offline {
+		conn.CloseNow()
+		return nil, errOffline
+	}
+	d.open[t] = struct{}{}
+	return t, nil
+}
+
+func (d *dialer) isOffline() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.offline
+}
+
+// setOffline takes the device off the network, or puts it back.
+func (d *dialer) setOffline(offline bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.offline = offline
+	if offline {
+		for t := range d.open {
+			t.conn.CloseNow()
+		}
+	}
+}
+
+// watchedTransport is one connection of a device.
+type watchedTransport struct {
+	conn   *websocket.Conn
+	seen   *watchedConn
+	dialer *dialer
+}
+
+var errWithheld = errors.New("the connection was cut before a verdict")
+
+// Read returns the next message, unless that one is to be lost; then it cuts the
+// connection.
+func (t *watchedTransport) Read(ctx context.Context) ([]byte, error) {
+	_, msg, err := t.conn.Read(ctx)
+	if err != nil {
+		var closed websocket.CloseError
+		if errors.As(err, &closed) {
+			return nil, &client.CloseError{Code: protocol.CloseCode(closed.Code), Reason: closed.Reason}
+		}
+		return nil, err
+	}
+	if t.seen.received(msg) {
+		t.conn.CloseNow()
+		return nil, errWithheld
+	}
+	return msg, nil
+}
+
+// Write sends a message.
+func (t *watchedTransport) Write(ctx context.Context, msg []byte) error {
+	t.seen.sent(msg)
+	return t.conn.Write(ctx, websocket.MessageBinary, msg)
+}
+
+// Close ends the connection.
+func (t *watchedTransport) Close(protocol.CloseCode, string) error {
+	t.dialer.mu.Lock()
+	delete(t.dialer.open, t)
+	t.dialer.mu.Unlock()
+	return t.conn.CloseNow()
+}

@@ -1,0 +1,234 @@
+package loadtest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// listening is what a gateway prints before its address.
+const listening = "tidegate: listening on http://"
+
+// ownGateway is a gateway that the harness runs as a child: this same program,
+// with a store of its own in a temporary directory. It is safe for concurrent
+// use.
+type ownGateway struct {
+	// static after startGateway
+	program string
+	dir     string
+	schema  string
+
+	mu sync.Mutex
+	// guarded by mu
+	listen  string // the address, once it is known: restarts use it again
+	command *exec.Cmd
+	exited  chan struct{} // closed when command has ended
+	log     tail
+	kills   int
+}
+
+// startGateway starts a gateway of the given program, with the schema of the
+// given directory, keeping its store in dir.
+func startGateway(ctx context.Context, program, dir, schema string) (*ownGateway, error) {
+	g := &ownGateway{program: program, dir: dir, schema: schema, listen: "127.0.0.1:0"}
+	if err := g.start(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// store is the file in which the gateway keeps everything.
+func (g *ownGateway) store() string { return filepath.Join(g.dir, "tidegate.db") }
+
+// address is the host and port on which the gateway listens; it never changes.
+func (g *ownGateway) address() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.listen
+}
+
+// killed is how often the gateway was killed.
+func (g *ownGateway) killed() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.kills
+}
+
+// start runs the program and waits until it listens. A port that was just given
+// up by a killed predecessor may be refused for a moment, so it tries again for
+// a few seconds.
+func (g *ownGateway) start(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.startLocked(ctx)
+}
+
+func (g *ownGateway) startLocked(ctx context.Context) error {
+	var err error
+	for deadline := time.Now().Add(15 * time.Second); ; {
+		if err = g.runLocked(ctx); err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+		if g.kills == 0 {
+			return err
+		}
+	}
+}
+
+func (g *ownGateway) runLocked(ctx context.Context) error {
+	cmd := exec.Command(g.program, "serve",
+		"--listen", g.listen, "--store", "file:"+g.store(), "--schema", g.schema)
+	cmd.Env = environment()
+	cmd.SysProcAttr = dieWithParent()
+	cmd.Stderr = &g.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting a gateway: %w", err)
+	}
+	exited := make(chan struct{})
+	address := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if a, ok := strings.CutPrefix(lines.Text(), listening); ok {
+				select {
+				case address <- strings.TrimSuffix(a, "/"):
+				default:
+				}
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	select {
+	case a := <-address:
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			endProcess(cmd, exited)
+			return fmt.Errorf("the gateway says that it listens on %q: %w", a, err)
+		}
+		g.listen, g.command, g.exited = a, cmd, exited
+		return nil
+	case <-exited:
+		return fmt.Errorf("the gateway ended at its start (%s):\n%s", cmd.ProcessState, g.log.text())
+	case <-ctx.Done():
+		endProcess(cmd, exited)
+		return ctx.Err()
+	}
+}
+
+// kill ends the gateway as a power cut would, and starts it again on the same
+// port and store.
+func (g *ownGateway) kill(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.aliveLocked(); err != nil {
+		return err
+	}
+	endProcess(g.command, g.exited)
+	g.command = nil
+	g.kills++
+	return g.startLocked(ctx)
+}
+
+// alive returns an error, with the end of its log, if the gateway has ended by
+// itself.
+func (g *ownGateway) alive() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.aliveLocked()
+}
+
+func (g *ownGateway) aliveLocked() error {
+	if g.command == nil {
+		return errors.New("the gateway does not run")
+	}
+	select {
+	case <-g.exited:
+		return fmt.Errorf("the gateway ended by itself (%s):\n%s", g.command.ProcessState, g.log.text())
+	default:
+		return nil
+	}
+}
+
+// stop ends the gateway gracefully, and with force if that takes too long.
+func (g *ownGateway) stop() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.command == nil {
+		return nil
+	}
+	cmd, exited := g.command, g.exited
+	g.command = nil
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-exited:
+		if code := cmd.ProcessState.ExitCode(); code != 0 {
+			return fmt.Errorf("the gateway ended with %s:\n%s", cmd.ProcessState, g.log.text())
+		}
+		return nil
+	case <-time.After(20 * time.Second):
+		endProcess(cmd, exited)
+		return fmt.Errorf("the gateway did not stop within 20 s of being asked:\n%s", g.log.text())
+	}
+}
+
+// endProcess kills a child and waits until it is gone.
+func endProcess(cmd *exec.Cmd, exited <-chan struct{}) {
+	_ = cmd.Process.Kill()
+	<-exited
+}
+
+// environment is this process's, less what would configure the child behind our
+// back.
+func environment() []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "TIDEGATE_") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// tail keeps the last few KiB that were written to it.
+type tail struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+const tailBytes = 8 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = append(t.data, p...)
+	if n := len(t.data) - tailBytes; n > 0 {
+		t.data = append(t.data[:0], t.data[n:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.data)
+}

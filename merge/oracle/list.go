@@ -1,0 +1,102 @@
+package oracle
+
+import (
+	"github.com/tidegate/tidegate/merge"
+	"github.com/tidegate/tidegate/protocol"
+)
+
+// list decides an op on an element of a list.
+func (t *turn) list(r *record, op *protocol.Op) result {
+	it := r.item(op.Field, op.Element)
+	if op.Kind == protocol.OpListInsert {
+		if it != nil {
+			return rejected(protocol.RejectExists)
+		}
+		t.append(r, event{kind: listInsert, field: op.Field, element: op.Element,
+			position: t.free(r, op), value: op.Value})
+		return result{}
+	}
+	if it == nil {
+		return rejected(protocol.RejectMissing)
+	}
+	if it.removed != nil {
+		switch {
+		case op.Kind == protocol.OpListRemove:
+			return result{}
+		case !it.removed.at.unseenBy(t.at):
+			return rejected(protocol.RejectMissing)
+		}
+		t.collide(collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList,
+			kept: it.removed.at, lost: t.at, value: operand(op)})
+		return result{outcome: protocol.Superseded}
+	}
+	switch op.Kind {
+	case protocol.OpListMove:
+		return t.element(r, op, it.moved, protocol.StringValue(it.Position), func() {
+			t.append(r, event{kind: listMove, field: op.Field, element: op.Element, position: t.free(r, op)})
+		})
+	case protocol.OpListSet:
+		return t.element(r, op, it.valued, it.Value, func() {
+			t.append(r, event{kind: listSet, field: op.Field, element: op.Element, value: op.Value})
+		})
+	default:
+		res := result{}
+		for _, e := range []*event{it.valued, it.moved} {
+			if e.at.unseenBy(t.at) {
+				res.outcome = protocol.Merged
+				t.collide(collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList,
+					kept: t.at, lost: e.at, value: it.Value})
+				break
+			}
+		}
+		t.append(r, event{kind: listRemove, field: op.Field, element: op.Element})
+		return res
+	}
+}
+
+// element decides an edit of a living element's place or value: lww.
+func (t *turn) element(r *record, op *protocol.Op, rival *event, old protocol.Value, write func()) result {
+	if !rival.at.unseenBy(t.at) {
+		write()
+		return result{}
+	}
+	c := collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList}
+	if !t.at.beats(rival.at) {
+		c.kept, c.lost, c.value = rival.at, t.at, operand(op)
+		t.collide(c)
+		return result{outcome: protocol.Superseded}
+	}
+	c.kept, c.lost, c.value = t.at, rival.at, old
+	t.collide(c)
+	write()
+	return result{outcome: protocol.Merged}
+}
+
+// operand is what an op on an element wants: a value, or a place.
+func operand(op *protocol.Op) protocol.Value {
+	if op.Kind == protocol.OpListMove {
+		return protocol.StringValue(op.Position)
+	}
+	return op.Value
+}
+
+// free is the position that an op's element gets: the one it asks for, or, if
+// another element stands there, one between that and the next.
+func (t *turn) free(r *record, op *protocol.Op) string {
+	taken, next := false, ""
+	for _, it := range r.items(op.Field) {
+		if it.Element == op.Element {
+			continue
+		}
+		if it.Position == op.Position {
+			taken = true
+		}
+		if it.Position > op.Position && (next == "" || it.Position < next) {
+			next = it.Position
+		}
+	}
+	if !taken {
+		return op.Position
+	}
+	return merge.Between(op.Position, next)
+}
