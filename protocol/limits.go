@@ -8,6 +8,8 @@ const (
 	// Version is the version of the protocol. It changes when the shapes do: a
 	// test compares it with a fingerprint of all of them.
 	Version = 1
+	// Fingerprint is that of the shapes of this version, for diagnosis.
+	Fingerprint = "e330944b2a476c7d"
 	// Subprotocol is the WebSocket subprotocol.
 	Subprotocol = "tidegate.v1"
 	// SyncPath is the path under which a gateway serves the WebSocket.

@@ -145,7 +145,7 @@ func (r *reader) tuple(field string, n int) {
 // arity demands that an array has want elements.
 func (r *reader) arity(field string, got, want int) {
 	if got != want {
-		r.fail(field, "expected %d elements, found %d", want, got)
+		r.fail(field, "it has %d elements, not %d", got, want)
 	}
 }
 
