@@ -31,7 +31,7 @@ test: lint unit replay fuzz sim kill ## everything a change must pass
 
 .PHONY: unit
 unit: ## all Go tests under the race detector
-	TIDEGATE_SEEDS=100 TIDEGATE_KILLS=2 go test -race -timeout 15m ./...
+	go test -race -timeout 15m ./...
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck
@@ -58,7 +58,7 @@ fuzz: ## every fuzz target in the module, FUZZTIME each
 
 .PHONY: sim
 sim: ## the simulator, SEEDS seeds
-	TIDEGATE_SEEDS=$(SEEDS) go test -count=1 -timeout 0 ./internal/sim
+	go test -count=1 -timeout 0 ./internal/sim -run '^TestSeeds$$' -sim.seeds=$(SEEDS)
 
 .PHONY: kill
 kill: ## SIGKILL the real binary under load, KILLS times

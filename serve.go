@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tidegate/tidegate/access"
+	"github.com/tidegate/tidegate/bolt"
+	"github.com/tidegate/tidegate/gateway"
+	"github.com/tidegate/tidegate/protocol"
+	"github.com/tidegate/tidegate/space"
+)
+
+// shutdownWithin is how long an orderly end may take; then the process ends with
+// what is durable, which is everything that was acknowledged.
+const shutdownWithin = 20 * time.Second
+
+// serveCommand starts the gateway.
+type serveCommand struct {
+	Listen string `default:"127.0.0.1:8787" placeholder:"ADDR" env:"TIDEGATE_LISTEN" help:"Address to listen on; port 0 chooses a free one (${default})."`
+	Store  string `default:"file:tidegate.db" placeholder:"file:PATH|memory:" env:"TIDEGATE_STORE" help:"Where everything is kept (${default})."`
+	Schema string `placeholder:"DIR" env:"TIDEGATE_SCHEMA" help:"Directory of JSON Schemas with x-merge; without it every collection is allowed and the later edit wins."`
+	Name   string `placeholder:"NAME" env:"TIDEGATE_NAME" help:"This gateway's name in commits and logs; random if not given."`
+
+	AuthSecretFile string `group:"Authentication" placeholder:"FILE" env:"TIDEGATE_AUTH_SECRET_FILE" help:"Check tokens with the secret in this file (HS256, at least ${min_secret} bytes)."`
+	AuthJWKS       string `name:"auth-jwks" group:"Authentication" placeholder:"URL|FILE" env:"TIDEGATE_AUTH_JWKS" help:"Check tokens with the keys of this JWK set (RS256, ES256, EdDSA and such)."`
+	AuthIssuer     string `group:"Authentication" placeholder:"NAME" env:"TIDEGATE_AUTH_ISSUER" help:"The \"iss\" that tokens must have."`
+	AuthAudience   string `group:"Authentication" placeholder:"NAME" env:"TIDEGATE_AUTH_AUDIENCE" help:"The \"aud\" that tokens must have; needed with a JWK set, \"tidegate\" with a secret."`
+
+	AllowOrigin []string `group:"Network" sep:"," placeholder:"ORIGIN" env:"TIDEGATE_ALLOW_ORIGIN" help:"Pages that may connect, besides the gateway's own: scheme, host and port, such as https://app.example.com or http://localhost:*. May be repeated."`
+	TLSCert     string   `name:"tls-cert" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_CERT" help:"Serve https with this certificate (PEM, chain included)."`
+	TLSKey      string   `name:"tls-key" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_KEY" help:"The certificate's key (PEM)."`
+
+	Limits limitFlags `embed:"" prefix:"limit-" envprefix:"TIDEGATE_LIMIT_" group:"Limits"`
+
+	Expire    bool   `group:"History" env:"TIDEGATE_EXPIRE" help:"Let commits older than --limit-horizon go once they are checkpointed. By default all history is kept."`
+	LogFormat string `group:"Logging" enum:"text,json" default:"text" placeholder:"text|json" env:"TIDEGATE_LOG_FORMAT" help:"How to log on standard error (${default})."`
+	LogLevel  string `group:"Logging" enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" env:"TIDEGATE_LOG_LEVEL" help:"What to log: debug, info, warn or error (${default})."`
+}
+
+// limitFlags are the limits that an operator may set; see protocol.Limits and
+// gateway.Rates. Their defaults come from there.
+type limitFlags struct {
+	Connections   int           `default:"${limit_connections}" env:"CONNECTIONS" placeholder:"N" help:"WebSocket connections open at once (${default})."`
+	ConnectRate   float64       `default:"${limit_connect_rate}" env:"CONNECT_RATE" placeholder:"N" help:"New connections a second from one address other than this machine's; 0 for no limit (${default})."`
+	MessageRate   float64       `default:"${limit_message_rate}" env:"MESSAGE_RATE" placeholder:"N" help:"Messages a second on one connection; more waits (${default})."`
+	PresenceRate  float64       `default:"${limit_presence_rate}" env:"PRESENCE_RATE" placeholder:"N" help:"Presence updates a second on one connection; of more the latest counts (${default})."`
+	FrameBytes    byteSize      `default:"${limit_frame_bytes}" env:"FRAME_BYTES" placeholder:"SIZE" help:"Largest message from a peer (${default})."`
+	MutationBytes byteSize      `default:"${limit_mutation_bytes}" env:"MUTATION_BYTES" placeholder:"SIZE" help:"Largest mutation (${default})."`
+	RecordBytes   byteSize      `default:"${limit_record_bytes}" env:"RECORD_BYTES" placeholder:"SIZE" help:"Largest merged record (${default})."`
+	FieldBytes    byteSize      `default:"${limit_field_bytes}" env:"FIELD_BYTES" placeholder:"SIZE" help:"Largest field (${default})."`
+	PresenceBytes byteSize      `default:"${limit_presence_bytes}" env:"PRESENCE_BYTES" placeholder:"SIZE" help:"Largest presence value (${default})."`
+	Subscriptions int           `default:"${limit_subscriptions}" env:"SUBSCRIPTIONS" placeholder:"N" help:"Spaces open on one connection (${default})."`
+	CacheBytes    byteSize      `default:"32MiB" env:"CACHE_BYTES" placeholder:"SIZE" help:"Records of one space kept in memory (${default})."`
+	Horizon       time.Duration `default:"${limit_horizon}" env:"HORIZON" placeholder:"DURATION" help:"How long history is kept for devices that were away, with --expire (${default})."`
+}
+
+// defaults are the variables that the flags' defaults and texts use.
+func defaults() kong.Vars {
+	limits, rates := protocol.DefaultLimits(), gateway.DefaultRates()
+	return kong.Vars{
+		"default_tenant":       access.DefaultTenant,
+		"min_secret":           fmt.Sprint(access.MinSecretBytes),
+		"limit_connections":    fmt.Sprint(gateway.DefaultMaxConnections),
+		"limit_connect_rate":   fmt.Sprint(rates.Connections.PerSecond),
+		"limit_message_rate":   fmt.Sprint(rates.Messages.PerSecond),
+		"limit_presence_rate":  fmt.Sprint(rates.Presence.PerSecond),
+		"limit_frame_bytes":    byteSize(limits.FrameBytes).String(),
+		"limit_mutation_bytes": byteSize(limits.MutationBytes).String(),
+		"limit_record_bytes":   byteSize(limits.RecordBytes).String(),
+		"limit_field_bytes":    byteSize(limits.FieldBytes).String(),
+		"limit_presence_bytes": byteSize(limits.PresenceBytes).String(),
+		"limit_subscriptions":  fmt.Sprint(limits.Subscriptions),
+		"limit_horizon":        limits.Horizon.String(),
+	}
+}
+
+// Help teaches.
+func (serveCommand) Help() string {
+	return `Nothing needs to be configured: then the gateway is in development mode, serves this machine only, and takes
+connections without a token as the user "dev" who may write everything.
+
+  tidegate serve
+  tidegate serve --listen 127.0.0.1:0 --store memory:
+  tidegate serve --auth-secret-file secret --allow-origin http://localhost:*
+  TIDEGATE_LISTEN=127.0.0.1:9000 tidegate
+  tidegate --config tidegate.json
+
+Once it listens it says so on standard output: "tidegate: listening on http://ADDR". Everything else is logged on
+standard error. SIGINT or SIGTERM ends it in order: connected devices are told to come back after a moment.`
+}
+
+// Run serves until a signal comes.
+func (s *serveCommand) Run(stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return s.serve(ctx, stdout)
+}
+
+// serve serves until ctx ends. Everything that can be refused is refused before
+// the store is opened.
+func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) {
+	log := s.logger(os.Stderr)
+	verifier, err := s.verifier()
+	if err != nil {
+		return err
+	}
+	if err := access.RefuseOpenListen(s.Listen, !verifier.Development()); err != nil {
+		return usageError{err}
+	}
+	tlsConfig, err := s.tls()
+	if err != nil {
+		return err
+	}
+	config := gateway.Config{
+		Verifier:       verifier,
+		Limits:         s.Limits.limits(),
+		Rates:          s.Limits.rates(),
+		MaxConnections: s.Limits.Connections,
+		CacheBytes:     int(s.Limits.CacheBytes),
+		AllowedOrigins: s.AllowOrigin,
+		Expire:         s.Expire,
+		Name:           s.Name,
+		Version:        version(),
+		TLS:            tlsConfig,
+		Log:            log,
+	}
+	if s.Schema != "" {
+		if config.Schema, err = loadSchema(s.Schema); err != nil {
+			return err
+		}
+	}
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	store, err := s.openStore()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	config.Store, config.Exclusive = store, true
+	server, err := gateway.New(config)
+	if err != nil {
+		return err
+	}
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	scheme := "http"
+	if tlsConfig != nil {
+		scheme = "https"
+	}
+	fmt.Fprintf(stdout, "tidegate: listening on %s://%s\n", scheme, listener.Addr())
+	if verifier.Development() {
+		fmt.Fprintf(stdout, `tidegate: development mode: this machine only, no token needed (user %q, every space);
+tidegate: to be somebody else: tidegate token --user ada --space '*=write'
+`, access.DevelopmentUser)
+	}
+	log.Info("listening", "address", listener.Addr().String(), "store", s.Store, "schema", s.Schema,
+		"development", verifier.Development(), "version", version())
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("going away", "within", shutdownWithin.String())
+	ending, cancel := context.WithTimeout(context.Background(), shutdownWithin)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		return fmt.Errorf("shutting down: %w", err)
+	}
+	log.Info("gone")
+	return nil
+}
+
+// logger makes the log.
+func (s *serveCommand) logger(to io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // kong has checked the value
+	options := &slog.HandlerOptions{Level: level}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, options))
+	}
+	return slog.New(slog.NewTextHandler(to, options))
+}
+
+// verifier makes what checks tokens; for development if nothing is configured.
+func (s *serveCommand) verifier() (*access.Verifier, error) {
+	if s.AuthSecretFile == "" && s.AuthJWKS == "" {
+		if s.AuthIssuer != "" || s.AuthAudience != "" {
+			return nil, usageError{errors.New("--auth-issuer and --auth-audience need keys to check tokens with: give --auth-secret-file or --auth-jwks")}
+		}
+		secret, err := developmentSecret()
+		if err != nil {
+			// Without a place to share the secret, tokens cannot be minted; the
+			// gateway is as useful without them.
+			secret = access.RandomSecret()
+		}
+		return access.NewDevelopment(secret, nil)
+	}
+	config := access.Config{KeySet: s.AuthJWKS, Issuer: s.AuthIssuer, Audience: s.AuthAudience}
+	if s.AuthSecretFile != "" {
+		secret, err := access.LoadSecret(s.AuthSecretFile)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-secret-file: %w", err)
+		}
+		config.Secret = secret
+	}
+	verifier, err := access.New(config)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("authentication: %w", err)}
+	}
+	return verifier, nil
+}
+
+// listen takes the address, and says what to do if somebody else has it.
+func (s *serveCommand) listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", s.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("address %s is in use, perhaps by another gateway: stop that, or choose another with --listen (127.0.0.1:0 takes a free port)", s.Listen)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("address %s may not be listened on by this user: ports below 1024 are for the administrator; choose another with --listen", s.Listen)
+	case err != nil:
+		return nil, fmt.Errorf("--listen %s: %w", s.Listen, err)
+	}
+	return listener, nil
+}
+
+// closingStore is a store with its end.
+type closingStore interface {
+	space.Store
+	io.Closer
+}
+
+// openStore opens the store that --store names.
+func (s *serveCommand) openStore() (closingStore, error) {
+	kind, path, _ := strings.Cut(s.Store, ":")
+	switch {
+	case kind == "memory" && path == "":
+		return memoryStore{space.NewMemory()}, nil
+	case kind == "file" && path != "":
+		return bolt.Open(path)
+	default:
+		return nil, usageError{fmt.Errorf("--store %q: want file:PATH, such as file:tidegate.db, or memory: to keep nothing", s.Store)}
+	}
+}
+
+// memoryStore is a store that needs no end.
+type memoryStore struct{ *space.Memory }
+
+// Close does nothing.
+func (memoryStore) Close() error { return nil }
+
+// tls reads certificate and key; nil for plain http.
+func (s *serveCommand) tls() (*tls.Config, error) {
+	if s.TLSCert == "" && s.TLSKey == "" {
+		return nil, nil
+	}
+	if s.TLSCert == "" || s.TLSKey == "" {
+		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
+	}
+	pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (l limitFlags) limits() protocol.Limits {
+	limits := protocol.DefaultLimits()
+	limits.FrameBytes = int(l.FrameBytes)
+	limits.MutationBytes = int(l.MutationBytes)
+	limits.RecordBytes = int(l.RecordBytes)
+	limits.FieldBytes = int(l.FieldBytes)
+	limits.PresenceBytes = int(l.PresenceBytes)
+	limits.Subscriptions = l.Subscriptions
+	limits.Horizon = l.Horizon
+	return limits
+}
+
+func (l limitFlags) rates() gateway.Rates {
+	rates := gateway.DefaultRates()
+	rates.Connections.PerSecond = l.ConnectRate
+	rates.Messages.PerSecond = l.MessageRate
+	rates.Presence.PerSecond = l.PresenceRate
+	return rates
+}
