@@ -19,6 +19,23 @@ const (
 	Rejected Outcome = 4
 )
 
+// String returns the outcome's word.
+func (o Outcome) String() string {
+	switch o {
+	case Applied:
+		return "applied"
+	case Merged:
+		return "merged"
+	case Superseded:
+		return "superseded"
+	case Conflicted:
+		return "conflict"
+	case Rejected:
+		return "rejected"
+	}
+	return "unknown"
+}
+
 // RejectCode says why an op or a mutation was rejected. It is a fact of the log.
 type RejectCode string
 
