@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"sync"
 
 	"github.com/tidegate/tidegate/protocol"
 )
@@ -10,7 +11,7 @@ import (
 // the space's goroutine: they must return at once and not call back.
 type Sink interface {
 	// Tell passes on Attached, Verdicts, Refused or Lost, in order. After Lost
-	// nothing follows.
+	// nothing follows, and the attachment needs no Detach.
 	Tell(ReplyBody)
 	// Moved says that head has moved: a read would give something. It is called at
 	// most once for each batch of commits, before the verdicts in them.
@@ -19,30 +20,80 @@ type Sink interface {
 
 // Attachment is a device's access to an open space. Its methods are safe for
 // concurrent use and, but for Read and Fetch, return at once.
-type Attachment struct{}
+type Attachment struct {
+	// Static.
+	space   *Space
+	session SessionID
 
-// Push is [Core.Push].
-func (a *Attachment) Push(first uint64, previous protocol.Hash, bodies [][]byte) {}
+	mu   sync.Mutex // held while the sink is called
+	sink Sink       // guarded by mu; nil once the attachment has ended
+	left bool       // guarded by space.manager.mu
+}
+
+// Push is [Core.Push]; p.Session is filled in.
+func (a *Attachment) Push(p Push) {
+	p.Session = a.session
+	a.space.post(func(c *Core, now protocol.Time) { c.Push(now, p) })
+}
 
 // Confirm is [Core.Confirm].
-func (a *Attachment) Confirm(counters []uint64) {}
+func (a *Attachment) Confirm(counters []uint64) {
+	a.space.post(func(c *Core, now protocol.Time) { c.Confirm(now, a.session, counters) })
+}
 
 // Hint is [Core.Hint].
-func (a *Attachment) Hint(seq uint64) {}
+func (a *Attachment) Hint(seq uint64) {
+	a.space.post(func(c *Core, now protocol.Time) { c.Hint(now, seq) })
+}
 
 // Head is the newest commit that a read would reach.
-func (a *Attachment) Head() protocol.Cursor { return protocol.Cursor{} }
+func (a *Attachment) Head() protocol.Cursor { return a.space.ring.Head() }
 
-// Read returns what comes after a position: from the ring if that is near, else
-// from the log, else from a snapshot. It never waits for commits to come. An error
-// of type *protocol.Error is for the device; any other is the store's, and the
-// read may be repeated.
-func (a *Attachment) Read(ctx context.Context, req ReadRequest) (Chunk, error) { return Chunk{}, nil }
+// Read returns what comes after a position; see [Reader.Read].
+func (a *Attachment) Read(ctx context.Context, req ReadRequest) (Chunk, error) {
+	r := Reader{
+		Ring:  a.space.ring,
+		Enter: a.space.enter,
+		Do:    func(op RequestOp) Response { return a.space.request(ctx, op) },
+	}
+	return r.Read(req)
+}
 
 // Fetch returns a large overwritten value; absent if there is no such value.
 func (a *Attachment) Fetch(ctx context.Context, id protocol.BlobID) (protocol.Value, error) {
-	return protocol.Value{}, nil
+	resp := a.space.request(ctx, GetOp{Keys: []ItemKey{blobKey(id)}})
+	if resp.Err != nil || len(resp.Items) != 1 || resp.Items[0].Version == 0 {
+		return protocol.Value{}, resp.Err
+	}
+	return decodeBlob(resp.Items[0])
 }
 
 // Detach ends the attachment. The sink is not called any more once it returns.
-func (a *Attachment) Detach() {}
+func (a *Attachment) Detach() {
+	a.mu.Lock()
+	a.sink = nil
+	a.mu.Unlock()
+	a.space.post(func(c *Core, now protocol.Time) {
+		c.Detach(now, a.session)
+		a.space.forget(a)
+	})
+}
+
+func (a *Attachment) tell(body ReplyBody) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sink != nil {
+		a.sink.Tell(body)
+	}
+	if _, lost := body.(Lost); lost {
+		a.sink = nil
+	}
+}
+
+func (a *Attachment) moved(head protocol.Cursor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sink != nil {
+		a.sink.Moved(head)
+	}
+}

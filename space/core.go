@@ -4,6 +4,23 @@ import (
 	"github.com/tidegate/tidegate/protocol"
 )
 
+// phase is what a Core is doing as a whole.
+type phase uint8
+
+const (
+	// phaseIdle: nothing has been asked of the store yet.
+	phaseIdle phase = iota
+	// phaseImages: the watermark and the horizon are being read.
+	phaseImages
+	// phaseTail: what lies behind the watermark is being read and folded.
+	phaseTail
+	// phaseOpen: devices are served.
+	phaseOpen
+	// phaseClosing: what is in flight is resolved, then all is checkpointed.
+	phaseClosing
+	phaseClosed
+)
+
 // Core is the log of one space as a machine without IO; see the package comment.
 // It is not safe for concurrent use. Every input carries the time; it may not go
 // back between inputs (if it does, the latest time seen is used).
@@ -12,49 +29,232 @@ import (
 type Core struct {
 	cfg Config
 	key Key
+	now protocol.Time
+
+	// The fold: what the log says up to head.
+	phase    phase
+	head     protocol.Cursor
+	headTime protocol.Time
+	schema   protocol.SchemaRef
+	names    *protocol.NameTable // may run ahead of head, by what is decoded or in flight
+	times    timeline
+	horizon  uint64
+	ackNowAt protocol.Time // when the last own commit asked to be acknowledged at once
+	foreign  bool          // the last commit was another gateway's
+	damaged  *protocol.Error
+	blind    bool   // damaged before anything could be read
+	holeAt   uint64 // where the log was found to begin too late while opening
+
+	// What is known of the log's end.
+	proved     protocol.Time // when head was last proved to be the end of the log
+	proofs     uint64        // number of the last read that reached the end of the log
+	tail       tailRead
+	unfolded   []foldItem
+	mustReach  uint64 // an image of this version was seen: the log has to reach it
+	reachProof uint64 // the proof by which it has to
+
+	// Images of records and devices.
+	cache cache
+
+	// Devices and what they pushed.
+	sessions  map[SessionID]*session
+	attaching []*session
+	writers   map[protocol.DeviceID]*writer
+	queue     []*pending // in the order in which they will be committed
+	inflight  *inflight
+	appendAt  protocol.Time // no append before
+	failures  uint64        // appends that failed for certain, in a row
+
+	// Work behind the log.
+	checkpoint checkpoint
+	trim       trim
+
+	requests requests
+	out      Ready
 }
 
 // NewCore returns the core of a space that is about to be opened. The first Tick
 // asks for the first requests.
-func NewCore(key Key, cfg Config) *Core { return &Core{cfg: cfg.withDefaults(), key: key} }
-
-// Attach lets a device read and push. The answer is Attached, or Lost.
-func (c *Core) Attach(now protocol.Time, a Attach) {}
-
-// Detach ends an attachment. What it has pushed goes on; nothing more is told to
-// the session.
-func (c *Core) Detach(now protocol.Time, session SessionID) {}
-
-// Push offers mutations. The answers are Verdicts, one for each mutation in
-// counter order; or Verdicts with Replay set, or Refused, and then nothing of
-// the push was taken. It does not keep the slice, but keeps the bodies.
-func (c *Core) Push(now protocol.Time, session SessionID, first uint64, previous protocol.Hash, bodies [][]byte) {
+func NewCore(key Key, cfg Config) *Core {
+	c := &Core{
+		key:      key,
+		cfg:      cfg.withDefaults(),
+		sessions: make(map[SessionID]*session),
+		writers:  make(map[protocol.DeviceID]*writer),
+	}
+	c.requests.pending = make(map[RequestID]*request)
+	c.forget()
+	return c
 }
 
-// Confirm tells that the device has durably stored the rejections of these
-// counters.
-func (c *Core) Confirm(now protocol.Time, session SessionID, counters []uint64) {}
+// forget drops all that was read from the store.
+func (c *Core) forget() {
+	c.phase = phaseIdle
+	c.head, c.headTime, c.schema = protocol.Cursor{}, 0, protocol.SchemaRef{}
+	c.names = protocol.NewNameTable()
+	c.times = timeline{}
+	c.proved, c.mustReach = 0, 0
+	c.tail = tailRead{}
+	c.unfolded = nil
+	c.cache.reset(c.cfg.CacheBytes)
+	c.inflight = nil
+	c.checkpoint = checkpoint{}
+	c.trim = trim{}
+	c.requests.forgetAll()
+}
 
-// Hint tells that some gateway has been seen to have head at seq or later: the
-// log is read if this is behind. A hint decides nothing.
-func (c *Core) Hint(now protocol.Time, seq uint64) {}
+// Head is the newest commit that is known to be durable and is folded.
+func (c *Core) Head() protocol.Cursor { return c.head }
 
-// Respond takes a store's answer.
-func (c *Core) Respond(now protocol.Time, r Response) {}
+// Horizon is the oldest seq from which the log still serves cursors.
+func (c *Core) Horizon() uint64 { return c.horizon }
+
+// Attached is how many sessions are attached or about to be.
+func (c *Core) Attached() int { return len(c.sessions) }
+
+// Damaged is why the space is read-only, or nil.
+func (c *Core) Damaged() *protocol.Error { return c.damaged }
+
+// Close begins to close: sessions are told Lost, what is in flight is resolved,
+// everything is checkpointed; then Ready.Closed is true.
+func (c *Core) Close(now protocol.Time) {
+	c.at(now)
+	if c.phase == phaseClosing || c.phase == phaseClosed {
+		return
+	}
+	c.dropSessions(protocol.Errorf(protocol.CodeUnavailable, "the space is being closed here; connect again"))
+	if c.phase == phaseOpen {
+		c.phase = phaseClosing
+	} else {
+		// Nothing was appended by this core, so nothing is owed to the store.
+		c.phase = phaseClosed
+	}
+	c.advance()
+}
 
 // Tick lets time pass: lost requests are repeated, checkpoints made, the log
 // polled. It is cheap, and may be called at any time.
-func (c *Core) Tick(now protocol.Time) {}
+func (c *Core) Tick(now protocol.Time) {
+	c.at(now)
+	c.advance()
+}
 
-// Close begins to close: pushes are refused from now on, what is in flight is
-// resolved, everything is checkpointed; then Ready.Closed is true.
-func (c *Core) Close(now protocol.Time) {}
+// Respond takes a store's answer. Answers to requests that were given up are
+// ignored.
+func (c *Core) Respond(now protocol.Time, r Response) {
+	c.at(now)
+	c.requests.answer(r)
+	c.advance()
+}
+
+// Hint tells that some gateway has been seen to have head at seq or later: the
+// log is read if this is behind. A hint decides nothing.
+func (c *Core) Hint(now protocol.Time, seq uint64) {
+	c.at(now)
+	if seq > c.reading() {
+		c.readTail()
+	}
+	c.advance()
+}
 
 // Ready returns what must be done, and forgets it.
-func (c *Core) Ready() Ready { return Ready{} }
+func (c *Core) Ready() Ready {
+	out := c.out
+	c.out = Ready{}
+	out.Closed = c.phase == phaseClosed
+	out.Wake = c.wake()
+	return out
+}
 
-// Head is the newest commit that is known to be durable and is folded.
-func (c *Core) Head() protocol.Cursor { return protocol.Cursor{} }
+// at lets the time be now.
+func (c *Core) at(now protocol.Time) {
+	c.now = max(c.now, now)
+	c.requests.expire(c.now)
+}
 
-// Horizon is the oldest seq from which the log still serves cursors.
-func (c *Core) Horizon() uint64 { return 0 }
+// advance does all that can be done now. Each part looks at the whole state and
+// is a no-op if it has nothing to do, so their order is not a matter of
+// correctness; this one lets each see what the part before has made possible.
+func (c *Core) advance() {
+	c.refuseLate()
+	switch c.phase {
+	case phaseIdle:
+		c.readImages()
+		return
+	case phaseImages, phaseClosed:
+		return
+	}
+	c.fold()
+	c.checkReach()
+	if c.phase == phaseTail {
+		return
+	}
+	c.poll()
+	c.attach()
+	c.takePushes()
+	c.commit()
+	c.keepCheckpoints()
+	c.keepTrimmed()
+	if c.phase == phaseClosing && c.settled() {
+		c.phase = phaseClosed
+	}
+}
+
+// settled is true if a closing core has nothing left to do.
+func (c *Core) settled() bool {
+	if c.damaged != nil {
+		return true
+	}
+	return c.inflight == nil && len(c.queue) == 0 && len(c.unfolded) == 0 && c.checkpoint.idle() && c.cache.clean() &&
+		c.checkpoint.watermark == c.head.Seq
+}
+
+// wake is when the next thing is due that only time brings.
+func (c *Core) wake() protocol.Time {
+	if c.phase == phaseClosed {
+		return 0
+	}
+	var at protocol.Time
+	due := func(t protocol.Time) {
+		if t > 0 && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	due(c.requests.nextDue())
+	if c.phase == phaseIdle {
+		due(c.now)
+		return at
+	}
+	if len(c.queue) > 0 && c.inflight == nil {
+		due(c.appendAt)
+	}
+	for _, s := range c.attaching {
+		due(s.since + millis(c.cfg.AttachWithin))
+	}
+	if c.phase >= phaseOpen {
+		due(c.nextPoll())
+		due(c.nextCheckpoint())
+		due(c.nextTrim())
+	}
+	return at
+}
+
+func (c *Core) event(e Event) { c.out.Events = append(c.out.Events, e) }
+
+func (c *Core) reply(session SessionID, body ReplyBody) {
+	c.out.Replies = append(c.out.Replies, Reply{Session: session, Body: body})
+}
+
+// damage makes the space read-only for good: what follows head cannot be known.
+func (c *Core) damage(err *protocol.Error) {
+	if c.damaged != nil {
+		return
+	}
+	c.damaged = err
+	c.unfolded = nil
+	c.event(Event{Kind: EventDamaged, Seq: c.head.Seq, Err: err})
+	c.refuseQueue(err)
+	if c.phase == phaseTail {
+		c.phase = phaseOpen // what was folded can be read
+	}
+}

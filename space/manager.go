@@ -1,8 +1,12 @@
 package space
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tidegate/tidegate/protocol"
@@ -10,7 +14,8 @@ import (
 
 // Options say how a Manager runs its spaces.
 type Options struct {
-	// Config is that of every space.
+	// Config is that of every space. NewCommitID may be nil: then ids are drawn from
+	// crypto/rand.
 	Config Config
 	// RingBytes bounds the ring of encoded commits of each space (1 MiB).
 	RingBytes int
@@ -43,19 +48,142 @@ type Hooks struct {
 
 // Manager opens the spaces of a store as devices attach to them. It is safe for
 // concurrent use.
-type Manager struct{}
+type Manager struct {
+	// Static after NewManager.
+	store Store
+	opt   Options
+
+	mu     sync.Mutex
+	spaces map[Key]*Space // guarded by mu: those that can be attached to
+	// running holds all that have not ended; ending the one that was retired last
+	// under a key. Both guarded by mu.
+	running  map[*Space]bool
+	ending   map[Key]*Space
+	sessions SessionID // guarded by mu: the last one
+	closed   bool      // guarded by mu
+}
 
 // NewManager returns a manager of the store's spaces. The store stays the
 // caller's, and must outlive the manager.
-func NewManager(store Store, opt Options) *Manager { return &Manager{} }
+func NewManager(store Store, opt Options) *Manager {
+	if opt.Config.NewCommitID == nil {
+		opt.Config.NewCommitID = func() (id protocol.CommitID) {
+			_, _ = rand.Read(id[:]) // never fails
+			return id
+		}
+	}
+	opt.RingBytes = cmp.Or(max(opt.RingBytes, 0), 1<<20)
+	opt.IdleAfter = cmp.Or(max(opt.IdleAfter, 0), 30*time.Second)
+	opt.StoreTimeout = cmp.Or(max(opt.StoreTimeout, 0), 5*time.Second)
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Manager{
+		store:   store,
+		opt:     opt,
+		spaces:  make(map[Key]*Space),
+		running: make(map[*Space]bool),
+		ending:  make(map[Key]*Space),
+	}
+}
 
 // Attach attaches a device to a space, opening it if need be. It returns at once;
-// the sink is told Attached, or Lost. a.Session is chosen by the manager.
-func (m *Manager) Attach(key Key, a Attach, sink Sink) (*Attachment, error) { return nil, nil }
+// the sink is told Attached, or Lost. a.Session is chosen by the manager. The
+// error is CodeUnavailable, after Close.
+func (m *Manager) Attach(key Key, a Attach, sink Sink) (*Attachment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, errClosed
+	}
+	s := m.spaces[key]
+	if s == nil {
+		s = m.start(key, m.ending[key])
+		m.spaces[key] = s
+		m.running[s] = true
+	}
+	m.sessions++
+	a.Session = m.sessions
+	s.attached++
+	at := &Attachment{space: s, session: a.Session, sink: sink}
+	s.post(func(c *Core, now protocol.Time) {
+		s.sinks[a.Session] = at
+		c.Attach(now, a)
+	})
+	return at, nil
+}
+
+// left notes that an attachment has ended.
+func (m *Manager) left(a *Attachment) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !a.left {
+		a.left = true
+		a.space.attached--
+	}
+}
+
+// retire takes a space out of those that can be attached to, unless somebody is
+// about to.
+func (m *Manager) retire(s *Space) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.attached > 0 || m.spaces[s.key] != s {
+		return false
+	}
+	m.retireLocked(s)
+	return true
+}
+
+func (m *Manager) retireLocked(s *Space) {
+	delete(m.spaces, s.key)
+	m.ending[s.key] = s
+}
+
+// ended is called by a space as the last thing it does.
+func (m *Manager) ended(s *Space) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.running, s)
+	if m.ending[s.key] == s {
+		delete(m.ending, s.key)
+	}
+}
 
 // Close closes all spaces: what is in flight is resolved and everything is
-// checkpointed, as far as ctx allows. Attached sinks are told Lost.
-func (m *Manager) Close(ctx context.Context) error { return nil }
+// checkpointed, as far as ctx allows. Attached sinks are told Lost. It returns
+// ctx's error if that cut it short; then opening has the more to fold, and nothing
+// is lost.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	var all []*Space
+	for s := range m.running {
+		all = append(all, s)
+	}
+	for _, s := range m.spaces {
+		m.retireLocked(s)
+	}
+	m.mu.Unlock()
+	for _, s := range all {
+		s.post(func(c *Core, now protocol.Time) { c.Close(now) })
+	}
+	for _, s := range all {
+		select {
+		case <-s.done:
+			continue
+		case <-ctx.Done():
+		}
+		for _, s := range all {
+			s.cancel()
+		}
+		<-s.done
+	}
+	return ctx.Err()
+}
 
 // SpaceStatus is what a Manager knows of an open space, for the operator.
 type SpaceStatus struct {
@@ -65,5 +193,19 @@ type SpaceStatus struct {
 	Attached int
 }
 
-// Spaces lists the open spaces.
-func (m *Manager) Spaces() []SpaceStatus { return nil }
+// Spaces lists the open spaces, ordered by key.
+func (m *Manager) Spaces() []SpaceStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]SpaceStatus, 0, len(m.spaces))
+	for key, s := range m.spaces {
+		s.mu.Lock()
+		horizon := s.horizon
+		s.mu.Unlock()
+		list = append(list, SpaceStatus{Key: key, Head: s.ring.Head(), Horizon: horizon, Attached: s.attached})
+	}
+	slices.SortFunc(list, func(a, b SpaceStatus) int {
+		return cmp.Or(cmp.Compare(a.Key.Tenant, b.Key.Tenant), cmp.Compare(a.Key.Space, b.Key.Space))
+	})
+	return list
+}

@@ -5,10 +5,11 @@ import (
 )
 
 // Position is how far one reader has been brought. It is a plain value; its
-// owner keeps it between reads and gives it back unchanged.
+// owner keeps it between reads and gives it back unchanged. The zero Position
+// stands before the first commit; to be given a snapshot, set Snapshot alone.
 type Position struct {
-	// Cursor is the last commit that has been delivered; while a snapshot is under
-	// way, the commit that the snapshot began at.
+	// Cursor is the last commit that has been delivered. While a snapshot is under
+	// way it is the commit that the snapshot began at.
 	Cursor protocol.Cursor
 	// Snapshot is true from the start of a snapshot to its end.
 	Snapshot bool
@@ -16,14 +17,13 @@ type Position struct {
 	started bool    // the Snapshot frame has been delivered
 	scanned bool    // all pages have been delivered
 	after   ItemKey // the last record that a page covered
-	names   int     // how many names the Snapshot frame carried
 	newest  uint64  // the greatest version in the pages
 }
 
 // ReadRequest asks for what comes after a position.
 type ReadRequest struct {
 	From Position
-	// MaxBytes bounds the frames; one commit or one page of one record comes whole
+	// MaxBytes bounds the frames; one commit, or a page of one record, comes whole
 	// even if it is larger.
 	MaxBytes int
 	// Collections are what the reader asked for, in any order; empty for all.
@@ -32,8 +32,8 @@ type ReadRequest struct {
 	// Device gets the conflict notices meant for it, and its counter at the end of
 	// a snapshot.
 	Device protocol.DeviceID
-	// Compress asks for compressed frames where the owner of the ring can make them
-	// and they are smaller.
+	// Compress asks for compressed frames where the ring can make them and they are
+	// smaller.
 	Compress bool
 	// Into is what the frames are appended to; may be nil.
 	Into []byte
@@ -42,11 +42,12 @@ type ReadRequest struct {
 // Chunk is what a read gave: whole delivery frames, ready to stand behind a
 // format byte and an In frame.
 type Chunk struct {
-	// Frames is ReadRequest.Into with the frames appended. Nothing appended means
-	// that there is nothing to deliver now: head is reached, or the end of a snapshot
-	// waits for this gateway's head to reach what its pages contained.
+	// Frames is ReadRequest.Into with the frames appended.
 	Frames []byte
-	// To is where the reader stands once the frames are delivered.
+	// To is where the reader stands once the frames are delivered. If it is From,
+	// there is nothing now: head is reached, or the end of a snapshot waits for this
+	// gateway's head to reach what its pages contained. A head that moves is reason
+	// to read again.
 	To Position
 	// More is true if another read would give something at once.
 	More bool
@@ -54,4 +55,59 @@ type Chunk struct {
 	Commits int
 	// AckNow is true if one of them asks to be acknowledged at once.
 	AckNow bool
+}
+
+// Reader reads a space for delivery: from the ring if the position is near, else
+// from the log as it is stored, else from a snapshot. Its users are the shell,
+// for which Enter crosses to the goroutine of the Core, and the simulator, for
+// which it calls at once.
+type Reader struct {
+	Ring *Ring
+	// Enter calls the function with the space's Core, or returns an error without
+	// having called it.
+	Enter func(func(*Core)) error
+	// Do makes a LogOp or a ScanOp.
+	Do func(RequestOp) Response
+}
+
+// Read returns what comes after a position. It does not wait for commits to come.
+// An error of type *protocol.Error is for the device, unless its code is
+// CodeUnavailable: then, as with any other error, the read may be repeated.
+func (r *Reader) Read(req ReadRequest) (Chunk, error) {
+	if req.From.Snapshot {
+		return r.page(req)
+	}
+	chunk, ok, head, want := r.Ring.near(&req)
+	if ok {
+		return chunk, nil
+	}
+	return r.log(&req, head, want)
+}
+
+// log reads commits that have left the ring, up to head: what lies beyond it may
+// be durable, but has not been folded here.
+func (r *Reader) log(req *ReadRequest, head protocol.Cursor, want filter) (Chunk, error) {
+	from := req.From.Cursor.Seq + 1
+	resp := r.Do(LogOp{From: from, MaxBytes: req.MaxBytes})
+	if resp.Err != nil {
+		return Chunk{}, resp.Err
+	}
+	if len(resp.Log) == 0 || resp.Log[0].Seq > from {
+		// A hole is the horizon.
+		return Chunk{Frames: req.Into, To: Position{Cursor: req.From.Cursor, Snapshot: true}, More: true}, nil
+	}
+	a := newAssembly(req, want)
+	for _, item := range resp.Log {
+		if item.Seq > head.Seq {
+			break
+		}
+		stored, err := protocol.ParseCommit(item.Data)
+		if err != nil {
+			return Chunk{}, protocol.Errorf(protocol.CodeDamaged, "commit %d of the log cannot be read: %v", item.Seq, err)
+		}
+		if !a.add(&stored, nil) {
+			break
+		}
+	}
+	return a.chunk(head), nil
 }

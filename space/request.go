@@ -79,6 +79,17 @@ type Attach struct {
 	ReadOnly bool
 }
 
+// Push offers mutations to a Core: see protocol.Push.
+type Push struct {
+	Session SessionID
+	// ID is the session's number for the push; the answer carries it.
+	ID       uint64
+	First    uint64
+	Previous protocol.Hash
+	// Bodies are kept until their commit is folded, and must not be changed.
+	Bodies [][]byte
+}
+
 // Reply is something that a session is told: one of Attached, Verdicts, Refused
 // and Lost.
 type Reply struct {
@@ -95,15 +106,16 @@ type (
 	// Verdicts answers pushes. Handle is left for the session.
 	Verdicts struct {
 		protocol.Verdicts
-		// Push, if Replay is set, says which push was not taken: 1 for the first one
-		// of the attachment, and so on. A session frees the push window by it.
+		// Push, if Replay is set, is the ID of the push that was not taken. A session
+		// frees the push window by it.
 		Push uint64
 	}
-	// Refused says that a push was not taken, and why; nothing of it was. Counter is
-	// the counter of the mutation it is about, or the first of the push.
+	// Refused says that a push was not taken, or only its beginning, and why.
 	Refused struct {
-		// Push says which push of the attachment it was, as in Verdicts.
-		Push    uint64
+		// Push is the push's ID.
+		Push uint64
+		// Counter is the mutation that Err is about, and the first that was not taken;
+		// 0 if nothing was taken.
 		Counter uint64
 		Err     *protocol.Error
 	}
@@ -117,11 +129,20 @@ func (Verdicts) replyBody() {}
 func (Refused) replyBody()  {}
 func (Lost) replyBody()     {}
 
+// Start is the state of the log that a Core began with.
+type Start struct {
+	Head protocol.Cursor
+	// Names is the name table at Head.
+	Names []string
+}
+
 // Published is a durable commit, to be shown to readers.
 type Published struct {
 	Cursor protocol.Cursor
 	Time   protocol.Time
 	AckNow bool
+	// Names are those that the commit adds to the name table.
+	Names []string
 	// Data is the commit as it is stored; it is never changed.
 	Data []byte
 	// Own is true if this Core appended it.
@@ -132,13 +153,13 @@ type Published struct {
 type Ready struct {
 	// Requests may be sent at once, in any order, concurrently.
 	Requests []Request
+	// Start, if not nil, says where Published continues from now on: the space has
+	// been opened, or had fallen behind the horizon and began again from the images.
+	Start *Start
 	// Published are commits that are durable and folded, in seq order, without a
-	// gap to those of the Ready before, except after a Reset. They are to be in the
+	// gap to those of the Ready before, unless Start is set. They are to be in the
 	// ring before any of Replies is passed on.
 	Published []Published
-	// Reset says that this Core had fallen behind the horizon and began again from
-	// the images: what earlier Readies published is not contiguous with Published.
-	Reset bool
 	// Replies leave after everything in Published is visible to readers, each
 	// session's in order. A verdict is among them only once its commit is durable.
 	Replies []Reply

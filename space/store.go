@@ -3,6 +3,7 @@ package space
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tidegate/tidegate/protocol"
 )
@@ -36,6 +37,23 @@ const (
 type ItemKey struct {
 	Kind ItemKind
 	A, B string
+}
+
+// String shows the key to people.
+func (k ItemKey) String() string {
+	switch k.Kind {
+	case ItemRecord:
+		return fmt.Sprintf("record %q/%q", k.A, k.B)
+	case ItemDevice:
+		return fmt.Sprintf("device %x", k.A)
+	case ItemWatermark:
+		return "the watermark"
+	case ItemHorizon:
+		return "the horizon"
+	case ItemBlob:
+		return fmt.Sprintf("value %x", k.A)
+	}
+	return fmt.Sprintf("item %d/%q/%q", k.Kind, k.A, k.B)
 }
 
 // Item is something that a store keeps beside the log. A record's values stand

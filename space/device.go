@@ -1,0 +1,58 @@
+package space
+
+import (
+	"slices"
+
+	"github.com/tidegate/tidegate/protocol"
+)
+
+// deviceEntry is what the log says about one device: how far its mutations are
+// committed, and which rejections it has not confirmed. It is a fold of the log;
+// only that confirmations are forgotten if they are lost, since telling a
+// rejection again does no harm. It is immutable but for being replaced.
+type deviceEntry struct {
+	// User is who the device is bound to.
+	User    string
+	Counter uint64
+	Hash    protocol.Hash
+	// Base is the base of its last mutation: bases never go back.
+	Base       uint64
+	Rejections []protocol.Verdict
+}
+
+// after is the entry with one more committed mutation.
+func (d deviceEntry) after(m *protocol.Committed, forgetRejections bool) deviceEntry {
+	if d.User == "" {
+		d.User = m.Author.User
+	}
+	d.Counter, d.Hash = m.Counter, m.Hash
+	d.Base = max(d.Base, m.Base)
+	if m.Verdict.Outcome == protocol.Rejected && !forgetRejections {
+		d.Rejections = append(slices.Clip(d.Rejections), m.Verdict)
+	}
+	return d
+}
+
+// confirmed is the entry without the rejections that the device has stored.
+func (d deviceEntry) confirmed(counters []uint64) deviceEntry {
+	var rest []protocol.Verdict
+	for _, v := range d.Rejections {
+		if !slices.Contains(counters, v.Counter) {
+			rest = append(rest, v)
+		}
+	}
+	d.Rejections = rest
+	return d
+}
+
+// size is about what the entry costs in memory.
+func (d deviceEntry) size() int {
+	size := len(d.User)
+	for i := range d.Rejections {
+		size += 96 + len(d.Rejections[i].Message)
+		for j := range d.Rejections[i].Ops {
+			size += 64 + len(d.Rejections[i].Ops[j].Message)
+		}
+	}
+	return size
+}

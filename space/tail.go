@@ -1,0 +1,172 @@
+package space
+
+import "github.com/tidegate/tidegate/protocol"
+
+// tailBytes is how much of the log one read asks for.
+const tailBytes = 1 << 20
+
+// tailRead is the reading of the log's end. One read is open at a time.
+type tailRead struct {
+	asked    uint64 // number of the last read that was sent
+	open     bool   // its answer, or a pause before it is repeated, is awaited
+	want     uint64 // a read of this number or later is wanted
+	more     bool   // the last read may not have reached the end
+	verify   bool   // the next read begins at head, to compare its commit id
+	failures uint64
+	at       protocol.Time // when the last read was sent
+}
+
+// reading is the last seq that has been read.
+func (c *Core) reading() uint64 { return c.head.Seq + uint64(len(c.unfolded)) }
+
+// headProven is true if head may be trusted to be followed by a free seq, or by
+// commits that are still there to be met.
+func (c *Core) headProven() bool {
+	return c.cfg.Faults.StaleHeadAppend || c.proved > 0 && c.now-c.proved < headProofAge
+}
+
+// readTail has the log read from where it was left, by a read sent from now on.
+func (c *Core) readTail() { c.readTailFor(c.tail.asked + 1) }
+
+// readTailFor has the log read by a read of at least the given number.
+func (c *Core) readTailFor(number uint64) {
+	c.tail.want = max(c.tail.want, number)
+	c.driveTail()
+}
+
+// driveTail sends a read if one is wanted and none is open.
+func (c *Core) driveTail() {
+	t := &c.tail
+	if t.open || c.damaged != nil || c.phase < phaseTail || c.phase == phaseClosed {
+		return
+	}
+	if t.want <= t.asked && !t.more {
+		return
+	}
+	if len(c.unfolded) > 0 {
+		return // fold first: what is read and not folded is bounded by one answer
+	}
+	from := c.head.Seq + 1
+	if t.verify {
+		from = c.head.Seq
+	}
+	t.asked++
+	t.open, t.at = true, c.now
+	number, sent := t.asked, c.now
+	c.ask(LogOp{From: from, MaxBytes: tailBytes}, func(r Response) {
+		if r.Err != nil {
+			t.failures++
+			c.event(Event{Kind: EventRetry, Seq: from, N: t.failures, Err: r.Err})
+			t.want = max(t.want, number+1)
+			c.later(t.failures, func() {
+				t.open = false
+				c.driveTail()
+			})
+			return
+		}
+		t.open, t.failures = false, 0
+		c.tookTail(r.Log, number, sent)
+	})
+}
+
+// tookTail takes entries that follow head.
+func (c *Core) tookTail(items []LogItem, number uint64, sent protocol.Time) {
+	if c.tail.verify {
+		var ok bool
+		if items, ok = c.verifyHead(items); !ok {
+			return
+		}
+	}
+	// An own append may have been answered while the read travelled.
+	for len(items) > 0 && items[0].Seq <= c.head.Seq {
+		items = items[1:]
+	}
+	c.tail.more = len(items) > 0
+	if len(items) == 0 {
+		c.proofs = max(c.proofs, number)
+		c.proved = max(c.proved, sent)
+		c.resend()
+		c.opened()
+		return
+	}
+	if items[0].Seq > c.head.Seq+1 && !c.cfg.Faults.IgnoreHole {
+		c.hole(items[0].Seq)
+		return
+	}
+	if f := c.inflight; f != nil {
+		stored, err := protocol.ParseCommit(items[0].Data)
+		switch {
+		case err == nil && stored.ID == f.id:
+			c.appendedOwn()
+			items = items[1:]
+		default:
+			c.lostRace()
+		}
+	}
+	for _, item := range items {
+		c.unfolded = append(c.unfolded, c.decode(item))
+	}
+}
+
+// verifyHead compares the commit at the watermark with what the watermark says.
+func (c *Core) verifyHead(items []LogItem) ([]LogItem, bool) {
+	c.tail.verify = false
+	if len(items) == 0 {
+		c.damage(protocol.Errorf(protocol.CodeDamaged,
+			"everything up to %d is checkpointed, but the log is gone", c.head.Seq))
+		return nil, false
+	}
+	if items[0].Seq > c.head.Seq {
+		if items[0].Seq > c.head.Seq+1 {
+			c.hole(items[0].Seq)
+			return nil, false
+		}
+		return items, true
+	}
+	stored, err := protocol.ParseCommit(items[0].Data)
+	if err != nil {
+		c.damage(protocol.Errorf(protocol.CodeDamaged, "commit %d of the log cannot be read: %v", items[0].Seq, err))
+		return nil, false
+	}
+	if stored.ID != c.head.Commit {
+		c.damage(protocol.Errorf(protocol.CodeDamaged,
+			"commit %d of the log is %s, but was %s when it was checkpointed", c.head.Seq, stored.ID, c.head.Commit))
+		return nil, false
+	}
+	return items[1:], true
+}
+
+// hole begins again from the images: what follows head has been trimmed away.
+func (c *Core) hole(first uint64) {
+	c.event(Event{Kind: EventHole, Seq: c.head.Seq, N: first})
+	c.horizon = max(c.horizon, first)
+	if c.phase == phaseTail {
+		// The images were older than the trimming: another look finds newer ones,
+		// unless there are none.
+		if c.holeAt == c.head.Seq+1 {
+			c.damage(protocol.Errorf(protocol.CodeDamaged,
+				"the log begins at %d, but the images reach to %d only", first, c.head.Seq))
+			return
+		}
+		c.holeAt = c.head.Seq + 1
+	}
+	c.dropSessions(protocol.Errorf(protocol.CodeUnavailable, "this gateway has fallen behind; connect again"))
+	c.refuseQueue(nil)
+	c.out.Published = nil
+	c.forget()
+}
+
+// poll reads the log for other gateways' commits.
+func (c *Core) poll() {
+	if at := c.nextPoll(); at > 0 && at <= c.now {
+		c.readTail()
+	}
+	c.driveTail()
+}
+
+func (c *Core) nextPoll() protocol.Time {
+	if c.cfg.Exclusive || c.phase != phaseOpen || c.damaged != nil || len(c.sessions) == 0 || c.tail.open {
+		return 0
+	}
+	return c.tail.at + millis(c.cfg.PollEvery)
+}
