@@ -111,7 +111,7 @@ func encodePending(p *pending) []byte {
 }
 
 func encodeRejected(e *rejectedEntry) []byte {
-	verdict := protocol.EncodeMessage(&protocol.Verdicts{List: []protocol.Verdict{e.verdict}})
+	verdict := protocol.EncodeMessage(&protocol.Verdicts{Handle: 1, List: []protocol.Verdict{e.verdict}})
 	v := append(protocol.AppendFormat(nil), e.id.Device[:]...)
 	v = binary.BigEndian.AppendUint64(v, e.id.Counter)
 	v = binary.BigEndian.AppendUint32(v, uint32(len(verdict)))

@@ -36,6 +36,7 @@ type link struct {
 	handles map[protocol.Handle]*space
 	ending  map[protocol.Handle]ending
 
+	since     protocol.Time // when it was made
 	heard     protocol.Time // last message
 	pinged    bool          // since then
 	nonce     uint64
@@ -61,6 +62,9 @@ const (
 	pingEvery = 25 * time.Second
 	// tokenLead is how long before its expiry a token is refreshed.
 	tokenLead = 30 * time.Second
+	// provenAfter is how long a connection must have lived to count as a good one,
+	// if nothing useful came over it.
+	provenAfter = 10 * time.Second
 	// tokenRetry is the wait after a refresh failed.
 	tokenRetry = 5 * time.Second
 )
@@ -149,7 +153,7 @@ func (c *Core) Connected(now protocol.Time, token string) {
 	}
 	l.phase, l.fresh = linkHello, false
 	l.handle, l.handles, l.ending = 0, map[protocol.Handle]*space{}, map[protocol.Handle]ending{}
-	l.heard, l.pinged, l.proven, l.refreshAt = c.now, false, false, 0
+	l.since, l.heard, l.pinged, l.proven, l.refreshAt = c.now, c.now, false, false, 0
 	l.received, l.acked, l.ackAt = 0, 0, 0
 	c.unpark()
 	c.send(&protocol.Hello{
@@ -245,6 +249,9 @@ func (c *Core) endLink() {
 	}
 	for _, s := range c.sorted {
 		s.retryAt = 0
+	}
+	if c.now >= later(c.link.since, provenAfter) {
+		c.progress()
 	}
 	c.link.handles, c.link.ending = nil, nil
 	c.out.Send = nil

@@ -31,7 +31,7 @@ type predicted struct{ record *merge.Record }
 // Get returns a record as the mutation so far would leave it, nil if there is
 // none.
 func (tx *Tx) Get(collection, id string) *Record {
-	return recordOf(tx.look(Key{collection, id}), false)
+	return recordOf(tx.look(Key{Collection: collection, ID: id}), false)
 }
 
 // look reads the view with this mutation's own edits.
@@ -47,7 +47,7 @@ func (tx *Tx) look(key Key) *merge.Record {
 
 // Create makes a record; see Collection.Create.
 func (tx *Tx) Create(collection, id string, fields map[string]any) {
-	key := Key{collection, id}
+	key := Key{Collection: collection, ID: id}
 	flat := tx.flatten(key, fields)
 	op := protocol.Op{Kind: protocol.OpCreate}
 	for _, name := range slices.Sorted(maps.Keys(flat)) {
@@ -58,17 +58,17 @@ func (tx *Tx) Create(collection, id string, fields map[string]any) {
 
 // Edit edits a record that exists; see Collection.Update.
 func (tx *Tx) Edit(collection, id string) *Edit {
-	return &Edit{tx: tx, key: Key{collection, id}}
+	return &Edit{tx: tx, key: Key{Collection: collection, ID: id}}
 }
 
 // Delete deletes a record.
 func (tx *Tx) Delete(collection, id string) {
-	tx.add(Key{collection, id}, protocol.Op{Kind: protocol.OpDelete})
+	tx.add(Key{Collection: collection, ID: id}, protocol.Op{Kind: protocol.OpDelete})
 }
 
 // Undelete brings a deleted record back as it was.
 func (tx *Tx) Undelete(collection, id string) {
-	tx.add(Key{collection, id}, protocol.Op{Kind: protocol.OpUndelete})
+	tx.add(Key{Collection: collection, ID: id}, protocol.Op{Kind: protocol.OpUndelete})
 }
 
 // Resolve closes the open conflict with the id, giving its field the value; nil
@@ -78,7 +78,7 @@ func (tx *Tx) Resolve(conflict string, value any) {
 	if value != nil {
 		op.Value = tx.value("the resolution", value)
 	}
-	tx.add(Key{protocol.ConflictCollection, conflict}, op)
+	tx.add(Key{Collection: protocol.ConflictCollection, ID: conflict}, op)
 }
 
 // Whole asks for all or nothing: the mutation is rejected with
