@@ -48,7 +48,7 @@ func (f *Fold) Records() iter.Seq2[Key, *Record] {
 	return func(yield func(Key, *Record) bool) {
 		for i := range f.records.list {
 			r := &f.records.list[i]
-			if !r.done && !yield(r.key, r.now) {
+			if !r.done && r.now != nil && !yield(r.key, r.now) {
 				return
 			}
 		}
@@ -70,12 +70,13 @@ func ApplyCommit(c *protocol.Commit, load func(Key) *Record) iter.Seq2[Key, *Rec
 }
 
 // Apply returns the record after a change; rec is nil if there is no record yet,
-// and is not changed. A change older than the record (at.Seq < its version) is
+// and is not changed. Changes of the fields of a record that is not there are
+// those of a tombstone that the caller never had: it stays nil. A change older than the record (at.Seq < its version) is
 // skipped. One of the same seq is applied, since several mutations of a commit
 // may change a record: whoever might fold a commit twice uses [Fold], which
 // compares with the version before the commit.
 func Apply(rec *Record, key Key, c *protocol.Change, at protocol.Stamp) *Record {
-	if rec != nil && at.Seq < rec.last.seq {
+	if rec != nil && at.Seq < rec.last.seq || rec == nil && c.Kind == protocol.ChangeFields {
 		return rec
 	}
 	e := newEditor(rec, key, at)
