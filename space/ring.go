@@ -98,10 +98,14 @@ func (r *Ring) near(req *ReadRequest) (chunk Chunk, ok bool, head protocol.Curso
 	}
 	a := newAssembly(req, want)
 	for _, c := range r.commits[at+1-r.commits[0].Seq:] {
+		// Packed bytes hold everything and nobody's notices: others may have had them
+		// made, but they are not for a reader with a filter, or with a notice.
+		var packed []byte
 		if req.Compress && want.all && len(c.Sections) > 0 && !c.hasNotice(req.Device) {
 			c.pack(r.compress)
+			packed = c.packed
 		}
-		if !a.add(&c.StoredCommit, c.packed) {
+		if !a.add(&c.StoredCommit, packed) {
 			break
 		}
 	}
