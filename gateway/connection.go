@@ -118,8 +118,10 @@ func (c *connection) read() session.Input {
 // owner owns the session until the connection ends.
 func (c *connection) owner() {
 	defer c.end()
-	timer := time.NewTimer(c.server.cfg.Limits.HelloWithin)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	c.queue = append(c.queue, session.Tick{}) // it says when it wants the next
+	c.run()
 	for !c.closed {
 		fromPeer := c.fromPeer
 		if c.paused {

@@ -160,7 +160,7 @@ func TestTwoDevices(t *testing.T) {
 	for range 10 {
 		must(adas.Update(ctx, "c1", func(e *client.Edit) { e.Add("votes", 1) }))
 	}
-	must(adas.Update(ctx, "c1", func(e *client.Edit) { e.SetAdd("tags", "ada"); e.Set("title", "by ada") }))
+	late := must(adas.Update(ctx, "c1", func(e *client.Edit) { e.SetAdd("tags", "ada"); e.Set("title", "by ada") }))
 	must(adas.Create(ctx, "c2", map[string]any{"title": "made offline"}))
 	if got := adas.Get("c1").Get("votes"); got != int64(10) {
 		t.Errorf("offline, ada sees %v votes", got)
@@ -192,6 +192,9 @@ func TestTwoDevices(t *testing.T) {
 	}
 	if bens.Get("c2") == nil {
 		t.Error("what was made offline is missing")
+	}
+	if v, err := late.Durable(ctx); err != nil || v.Outcome != protocol.Superseded {
+		t.Errorf("ada's late edit got %+v, %v", v, err)
 	}
 	conflicts := ada.Conflicts()
 	if len(conflicts) != 1 || conflicts[0].Field != "title" {

@@ -38,17 +38,8 @@ type metrics struct {
 	damaged        prometheus.Counter
 }
 
-// outcomes are the labels of verdicts, by protocol.Outcome.
-var outcomes = [...]string{
-	protocol.Applied:    "applied",
-	protocol.Merged:     "merged",
-	protocol.Superseded: "superseded",
-	protocol.Conflicted: "conflict",
-	protocol.Rejected:   "rejected",
-}
-
-// policies are the labels of conflicts. They are written down so that each
-// series exists, at 0, from the start.
+// policies are the labels of conflicts, written down so that each series exists,
+// at 0, from the start.
 var policies = []protocol.Policy{
 	protocol.PolicyLWW, protocol.PolicyFirst, protocol.PolicyStrict, protocol.PolicyAsk,
 	protocol.PolicySet, protocol.PolicyList, protocol.PolicyDeleteWins, protocol.PolicyUpdateWins,
@@ -74,6 +65,10 @@ func newMetrics() *metrics {
 		m.registry.MustRegister(h)
 		return h
 	}
+	var outcomes []string
+	for outcome := protocol.Applied; outcome <= protocol.Rejected; outcome++ {
+		outcomes = append(outcomes, outcome.String())
+	}
 	policyNames := make([]string, len(policies))
 	for i, p := range policies {
 		policyNames[i] = string(p)
@@ -95,7 +90,7 @@ func newMetrics() *metrics {
 	m.commitSeconds = histogram("append_seconds", "How long an append took until it was durable.",
 		prometheus.ExponentialBuckets(0.0005, 2, 15))
 	m.mutations = counter("mutations_total", "Mutations in the commits that this gateway appended.")
-	m.verdicts = counters("verdicts_total", "outcome", "Mutations by what became of them.", outcomes[:]...)
+	m.verdicts = counters("verdicts_total", "outcome", "Mutations by what became of them.", outcomes...)
 	m.conflicts = counters("conflicts_total", "policy", "Conflicts by the policy that settled them.", policyNames...)
 	m.open = counters("open_conflicts_total", "policy", "Conflicts put before a person, by policy.")
 	m.appendTrouble = counters("append_retries_total", "reason",
@@ -137,9 +132,7 @@ func (m *metrics) count(event space.Event) {
 		m.commitBytes.Add(float64(event.Bytes))
 		m.commitSeconds.Observe(float64(event.Took) / 1000)
 	case space.EventVerdict:
-		if int(event.Outcome) < len(outcomes) {
-			m.verdicts.WithLabelValues(outcomes[event.Outcome]).Inc()
-		}
+		m.verdicts.WithLabelValues(event.Outcome.String()).Inc()
 	case space.EventConflict:
 		vec := m.conflicts
 		if event.Open {

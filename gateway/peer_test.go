@@ -43,7 +43,7 @@ type running struct {
 func start(t *testing.T, change func(*Config)) *running {
 	t.Helper()
 	cfg := Config{
-		Store:       space.NewMemory(),
+		Store:       new(space.Memory),
 		Exclusive:   true,
 		Verifier:    must(access.NewDevelopment(testSecret, nil)),
 		DrainWithin: time.Second,

@@ -274,7 +274,12 @@ func TestRefusedRequests(t *testing.T) {
 		}, errorFrame(protocol.CodeForbidden)},
 		{"a mutation over the limit", pushBody(make([]byte, 17<<10)), errorFrame(protocol.CodeMutationLarge)},
 		{"a base beyond head", func(p *peer) { p.push(1, 1_000_000, create("tasks", "t", "title", "x")) }, errorFrame(protocol.CodeBase)},
+		{"a first counter that is not 1", func(p *peer) {
+			p.counter[1] = 5
+			p.push(1, 0, create("tasks", "t", "title", "x"))
+		}, errorFrame(protocol.CodeUnknownOutcome)},
 		{"a counter that skips", func(p *peer) {
+			p.verdict(1, p.push(1, 0, create("tasks", "mine", "title", "x")))
 			p.counter[1] = 5
 			p.push(1, 0, create("tasks", "t", "title", "x"))
 		}, replay},

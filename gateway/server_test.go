@@ -347,7 +347,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s answers %d %q", path, response.StatusCode, body)
 		}
 	}
-	store := &brokenStore{Store: space.NewMemory(), broken: true}
+	store := &brokenStore{Store: new(space.Memory), broken: true}
 	h := newHealth(store, must(access.NewDevelopment(testSecret, nil)))
 	if why := h.check(context.Background()); !strings.Contains(why, "the disk is gone") {
 		t.Errorf("a broken store is %q", why)

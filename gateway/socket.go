@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -22,8 +23,6 @@ const (
 // one write; longer ones go out with writev, uncopied.
 const gatherBelow = 16 << 10
 
-var errEarlyBytes = errors.New("the client wrote before the handshake was answered")
-
 // socketWriter is the ResponseWriter that the WebSocket handshake is given. The
 // connection that it hands over when hijacked is a *socket, so that the library's
 // pongs and closes and our ready-made data frames share one lock, one deadline
@@ -40,17 +39,20 @@ func (w *socketWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	// The HTTP server's own deadlines end with the handshake.
-	err = conn.SetDeadline(time.Time{})
-	if buffered.Reader.Buffered() > 0 {
-		err = errEarlyBytes
-	}
-	if err != nil {
+	if err := conn.SetDeadline(time.Time{}); err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
+	// The server may have read the beginning of the first message already. The
+	// library takes over what stands in the reader's buffer.
+	early := buffered.Reader.Buffered()
 	w.socket.Conn = conn
-	return w.socket, bufio.NewReadWriter(
-		bufio.NewReaderSize(w.socket, readBuffer), bufio.NewWriterSize(w.socket, writeBuffer)), nil
+	reader := bufio.NewReaderSize(io.MultiReader(io.LimitReader(buffered.Reader, int64(early)), w.socket), max(readBuffer, early))
+	if _, err := reader.Peek(early); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return w.socket, bufio.NewReadWriter(reader, bufio.NewWriterSize(w.socket, writeBuffer)), nil
 }
 
 // socket is a hijacked connection. Write is for the WebSocket library, which
