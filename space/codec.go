@@ -103,7 +103,7 @@ func encodeDeviceEntry(e *deviceEntry) []byte {
 	dst = binary.AppendUvarint(dst, e.Base)
 	var rejections []byte
 	if len(e.Rejections) > 0 {
-		rejections = protocol.EncodeMessage(&protocol.Verdicts{List: e.Rejections})
+		rejections = protocol.EncodeMessage(&protocol.Verdicts{Handle: 1, List: e.Rejections})
 	}
 	return appendBytes(dst, rejections)
 }
