@@ -46,7 +46,9 @@
 // bodies pushed and not yet answered never exceed Limits.PushWindowBytes, nor
 // their number Limits.PushWindowMutations: who ignores that is out of order. An
 // answer counts as given when it is handed to the socket, so a peer that does not
-// read its verdicts cannot make more of them wait.
+// read its verdicts cannot make more of them wait. Under one handle answers come in
+// the order of the pushes: a replay, or an error with a counter, is about the
+// oldest push that has no answer yet, and about all of it.
 //
 // # Access
 //

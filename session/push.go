@@ -8,7 +8,9 @@ import (
 	"github.com/tidegate/tidegate/protocol"
 )
 
-// pushes are the pushes of one subscription that have no answer yet.
+// pushes are the pushes of one subscription that have no answer yet. Answers go
+// out in the order of the pushes, whatever order the space gives them in: so the
+// peer knows what an answer is about, and counts the window as we do.
 type pushes struct {
 	// open are all of them, in the order in which they came.
 	open []*pushed
@@ -16,6 +18,9 @@ type pushes struct {
 	waiting []*pushed
 	// offered is the id of the last push that was handed on.
 	offered uint64
+	// counter and hash are where the device stands, as far as is known.
+	counter uint64
+	hash    protocol.Hash
 }
 
 // pushed is a push without its answer. It remembers sizes alone: the bodies are
@@ -29,6 +34,9 @@ type pushed struct {
 	left  int
 	// frame is what came, until it is handed on.
 	frame *protocol.Push
+	// refusal is what the push is answered with if it was not taken: kept until its
+	// turn.
+	refusal protocol.Frame
 }
 
 // settled marks a mutation that has its verdict.
@@ -112,28 +120,36 @@ func (s *Session) offer(sub *subscription, p *pushed) {
 
 // refuse answers a push with an error. Nothing of it was taken.
 func (s *Session) refuse(sub *subscription, p *pushed, counter uint64, why *protocol.Error) {
-	s.close(sub, p, &protocol.ErrorFrame{Code: why.Code, Message: why.Message, Handle: sub.handle, Counter: counter})
+	p.refusal = &protocol.ErrorFrame{Code: why.Code, Message: why.Message, Handle: sub.handle, Counter: counter}
+	s.turn(sub)
 }
 
 // replay answers a push that did not continue what the device has committed.
 // Nothing of it was taken.
 func (s *Session) replay(sub *subscription, p *pushed, v protocol.Verdicts) {
 	v.Handle, v.Replay, v.List = sub.handle, true, nil
-	s.close(sub, p, &v)
+	p.refusal = &v
+	s.turn(sub)
 }
 
-// close answers all that is left of a push.
-func (s *Session) close(sub *subscription, p *pushed, f protocol.Frame) {
-	bytes, count := p.rest()
-	sub.open = slices.DeleteFunc(sub.open, func(o *pushed) bool { return o == p })
-	s.queue(sub, answer{frame: f, bytes: bytes, count: count})
+// turn answers the refused pushes whose turn it is.
+func (s *Session) turn(sub *subscription) {
+	for len(sub.open) > 0 && sub.open[0].refusal != nil {
+		p := sub.open[0]
+		sub.open = sub.open[1:]
+		if v, ok := p.refusal.(*protocol.Verdicts); ok && v.Counter < sub.counter {
+			// It has waited while the device went on.
+			v.Counter, v.Hash = sub.counter, sub.hash
+		}
+		bytes, count := p.rest()
+		s.queue(sub, answer{frame: p.refusal, bytes: bytes, count: count})
+	}
 	s.settle(sub)
 }
 
-// queue puts an answer into the verdict lane. A subscription that the peer has
-// been told is over has no use for it.
+// queue puts an answer into the verdict lane.
 func (s *Session) queue(sub *subscription, a answer) {
-	if sub.told || s.cfg.Faults.DropVerdicts && s.lanes.writing {
+	if s.cfg.Faults.DropVerdicts && s.lanes.writing {
 		s.discharge(a.bytes, a.count)
 		return
 	}
@@ -165,6 +181,9 @@ func (s *Session) verdicts(in Verdicts) {
 	}
 	v := in.Verdicts
 	v.Handle, v.List = sub.handle, nil
+	if v.Counter > sub.counter {
+		sub.counter, sub.hash = v.Counter, v.Hash
+	}
 	bytes := 0
 	for _, verdict := range in.Verdicts.List {
 		if size, ok := sub.settle(verdict.Counter); ok {
@@ -175,7 +194,7 @@ func (s *Session) verdicts(in Verdicts) {
 	if len(v.List) > 0 {
 		s.queue(sub, answer{frame: &v, bytes: bytes, count: len(v.List)})
 	}
-	s.settle(sub)
+	s.turn(sub)
 }
 
 func (s *Session) pushRefused(in PushRefused) {
@@ -198,11 +217,10 @@ func (s *Session) pushRefused(in PushRefused) {
 	s.refuse(sub, p, counter, known)
 }
 
-// find returns the push with an id. Answers that refuse a push come in the order
-// of the pushes, so one without an id is about the first that has no verdict.
+// find returns the open push with an id, if it has no answer yet.
 func (p *pushes) find(id uint64) *pushed {
 	for _, o := range p.open {
-		if id != 0 && o.id == id || id == 0 && o.id != 0 && o.left == len(o.sizes) {
+		if id != 0 && o.id == id && o.refusal == nil && o.left == len(o.sizes) {
 			return o
 		}
 	}
@@ -214,7 +232,7 @@ func (p *pushes) find(id uint64) *pushed {
 // had it not been, its refusal would have come before.
 func (p *pushes) settle(counter uint64) (size int, ok bool) {
 	for i, o := range p.open {
-		if o.id == 0 || counter < o.first || counter-o.first >= uint64(len(o.sizes)) || o.sizes[counter-o.first] == settled {
+		if o.id == 0 || o.refusal != nil || counter < o.first || counter-o.first >= uint64(len(o.sizes)) || o.sizes[counter-o.first] == settled {
 			continue
 		}
 		size = o.sizes[counter-o.first]

@@ -17,9 +17,10 @@ const (
 	attaching stage = iota
 	// attached: it flows.
 	attached
-	// ending: nothing flows but the verdicts of what was pushed. The space is let go
-	// of once they are all here: until then they count against the window, so that
-	// ending and beginning anew gives nobody more of it.
+	// ending: nothing flows but the answers to what was pushed. Once they are all
+	// here the peer is told that it is over, and the space is let go of: until then
+	// they count against the window, so that ending and beginning anew gives nobody
+	// more of it.
 	ending
 )
 
@@ -34,8 +35,8 @@ type subscription struct {
 	presence    bool
 
 	stage stage
-	// told is true once Unsubscribed has been queued.
-	told bool
+	// why it ends, once it does; without a code if the peer asked for it.
+	why *protocol.Error
 
 	delivery
 	pushes
@@ -134,6 +135,7 @@ func (s *Session) attached(h protocol.Handle, f protocol.Subscribed) {
 	default:
 		sub.from = Position{Snapshot: true}
 	}
+	sub.counter, sub.hash = f.Counter, f.Hash
 	f.Handle = h
 	f.Write = f.Write && s.allowed(sub.space, true) == nil
 	s.say(&f)
@@ -151,33 +153,29 @@ func (s *Session) attached(h protocol.Handle, f protocol.Subscribed) {
 	s.offerPresence(sub)
 }
 
-// unsubscribe ends a subscription because the peer asks for it. What it has
-// pushed is answered first, unless the space does not know of it yet.
+// unsubscribe ends a subscription because the peer asks for it.
 func (s *Session) unsubscribe(f *protocol.Unsubscribe) *protocol.Error {
 	sub, err := s.find(f.Handle)
 	if sub == nil {
 		return err
 	}
-	if sub.stage == attaching {
-		s.tell(sub, &protocol.Error{})
-		s.drop(sub, true)
-		return nil
-	}
-	sub.stage = ending
-	s.forget(sub)
-	s.settle(sub)
+	s.end(sub, &protocol.Error{})
 	return nil
 }
 
-// end ends a subscription from our side: the peer is told at once.
+// end ends a subscription: deliveries at once, the rest when everything pushed
+// has its answer. What waited for a space that is not there yet was not taken.
 func (s *Session) end(sub *subscription, why *protocol.Error) {
-	s.tell(sub, why)
 	if sub.stage == attaching {
-		s.drop(sub, true)
-		return
+		for _, p := range sub.open {
+			s.discharge(p.rest())
+		}
+		sub.pushes = pushes{}
 	}
-	sub.stage = ending
-	s.forget(sub)
+	sub.stage, sub.why = ending, why
+	sub.held = nil
+	sub.present = presences{}
+	sub.fetches = fetches{}
 	s.settle(sub)
 }
 
@@ -187,8 +185,9 @@ func (s *Session) settle(sub *subscription) {
 	if sub.stage != ending || len(sub.open) > 0 {
 		return
 	}
-	s.tell(sub, &protocol.Error{})
-	s.drop(sub, true)
+	s.tell(sub, sub.why)
+	s.drop(sub)
+	s.out.Detach = append(s.out.Detach, sub.handle)
 }
 
 // spaceFailed ends a subscription that its space has ended already.
@@ -197,17 +196,17 @@ func (s *Session) spaceFailed(h protocol.Handle, err error) {
 	if sub == nil {
 		return
 	}
-	s.tell(sub, spaceError(err))
-	s.drop(sub, false)
+	if sub.stage == ending {
+		s.tell(sub, sub.why)
+	} else {
+		s.tell(sub, spaceError(err))
+	}
+	s.drop(sub)
 }
 
-// tell queues Unsubscribed, behind the verdicts that already wait: nothing
-// follows it under the handle.
+// tell queues Unsubscribed, behind the answers that already wait: nothing follows
+// it under the handle.
 func (s *Session) tell(sub *subscription, why *protocol.Error) {
-	if sub.told {
-		return
-	}
-	sub.told = true
 	for _, a := range sub.answers {
 		s.say(a.frame)
 		s.discharge(a.bytes, a.count)
@@ -216,26 +215,12 @@ func (s *Session) tell(sub *subscription, why *protocol.Error) {
 	s.reply(&protocol.Unsubscribed{Handle: sub.handle, Code: why.Code, Message: why.Message})
 }
 
-// forget drops what a subscription holds of the way down.
-func (s *Session) forget(sub *subscription) {
-	sub.held = nil
-	sub.present = presences{}
-	sub.fetches = fetches{}
-}
-
-// drop takes a subscription off the list, and everything it holds off the
-// windows.
-func (s *Session) drop(sub *subscription, detach bool) {
+// drop takes a subscription off the list, and what it pushed off the window.
+func (s *Session) drop(sub *subscription) {
 	for _, p := range sub.open {
 		s.discharge(p.rest())
 	}
-	for _, a := range sub.answers {
-		s.discharge(a.bytes, a.count)
-	}
-	sub.pushes, sub.answers = pushes{}, nil
-	if detach {
-		s.out.Detach = append(s.out.Detach, sub.handle)
-	}
+	sub.pushes = pushes{}
 	s.subs = slices.DeleteFunc(s.subs, func(o *subscription) bool { return o == sub })
 }
 
