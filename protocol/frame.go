@@ -377,8 +377,8 @@ type Fetched struct {
 }
 
 // Compressed stands for the delivery frames that Data holds, compressed with
-// zstd. They are read as if they stood in its place; none of them is compressed
-// itself.
+// zstd. They are read as if they stood in its place; none of them is an In or
+// compressed itself, and a commit's sections stand where its header does.
 type Compressed struct {
 	// Dictionary is the id of the dictionary; 0 for none.
 	Dictionary uint32

@@ -175,6 +175,9 @@ func (d Decoder) frames(list []Frame, data []byte, names *NameTable, unpacked bo
 		}
 		switch f := f.(type) {
 		case *In:
+			if unpacked {
+				return nil, Errorf(CodeMalformed, "an in frame stands in a compressed frame")
+			}
 			r.names = d.table(f.Handle)
 		case *Compressed:
 			if d.Decompress == nil {

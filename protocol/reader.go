@@ -71,7 +71,11 @@ func (r *reader) charge(field string, bytes int) bool {
 		return false
 	}
 	if r.memory -= bytes; r.memory < 0 {
-		r.err = Errorf(CodeTooLarge, "%s: %s: too many parts for its %d bytes", r.what, field, len(r.data))
+		code := CodeTooLarge
+		if r.code == CodeDamaged {
+			code = CodeDamaged // in the log nothing is anybody's fault
+		}
+		r.err = Errorf(code, "%s: %s: too many parts for its %d bytes", r.what, field, len(r.data))
 		return false
 	}
 	return true
