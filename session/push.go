@@ -102,7 +102,11 @@ func (s *Session) push(f *protocol.Push) *protocol.Error {
 
 // offer hands a push on to its space, if its author may write there now.
 func (s *Session) offer(sub *subscription, p *pushed) {
-	if err := s.allowed(sub.space, true); err != nil {
+	err := s.allowed(sub.space, true)
+	if err == nil && !sub.write {
+		err = protocol.Errorf(protocol.CodeForbidden, "the token did not allow writing when the space was subscribed to: subscribe again")
+	}
+	if err != nil {
 		s.refuse(sub, p, p.first, err)
 		return
 	}

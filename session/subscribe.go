@@ -33,6 +33,9 @@ type subscription struct {
 	collections []string
 	priority    uint8
 	presence    bool
+	// write is true if the space was attached for writing: a token that allows it
+	// only later needs a new subscription, which binds the device to its user.
+	write bool
 
 	stage stage
 	// why it ends, once it does; without a code if the peer asked for it.
@@ -97,6 +100,7 @@ func (s *Session) subscribe(f *protocol.Subscribe) *protocol.Error {
 		collections: f.Collections,
 		priority:    f.Priority,
 		presence:    f.Presence,
+		write:       s.allowed(f.Space, true) == nil,
 		delivery:    delivery{from: Position{Cursor: f.Cursor}},
 	}
 	s.subs = append(s.subs, sub)
@@ -107,7 +111,7 @@ func (s *Session) subscribe(f *protocol.Subscribe) *protocol.Error {
 		Author:   protocol.Author{Device: f.Device, User: s.access.User()},
 		Cursor:   f.Cursor,
 		Presence: f.Presence,
-		Write:    s.allowed(f.Space, true) == nil,
+		Write:    sub.write,
 	})
 	return nil
 }
@@ -137,7 +141,7 @@ func (s *Session) attached(h protocol.Handle, f protocol.Subscribed) {
 	}
 	sub.counter, sub.hash = f.Counter, f.Hash
 	f.Handle = h
-	f.Write = f.Write && s.allowed(sub.space, true) == nil
+	f.Write = f.Write && sub.write && s.allowed(sub.space, true) == nil
 	s.say(&f)
 
 	waiting := sub.waiting

@@ -53,10 +53,12 @@ type uplink struct {
 }
 
 // charge takes a push into the window. A client knows the window from the
-// welcome, and its pushes' answers: it cannot overrun it by accident.
+// welcome, and its pushes' answers: it cannot overrun it by accident. A single
+// mutation longer than the window goes alone, or it would never go.
 func (s *Session) charge(bytes, count int) *protocol.Error {
 	l := &s.cfg.Limits
-	if s.up.bytes+bytes > l.PushWindowBytes || s.up.count+count > l.PushWindowMutations {
+	alone := s.up.count == 0 && count == 1
+	if !alone && (s.up.bytes+bytes > l.PushWindowBytes || s.up.count+count > l.PushWindowMutations) {
 		return protocol.Errorf(protocol.CodeOutOfOrder, "the push overruns the window of %d bytes or %d mutations without a verdict", l.PushWindowBytes, l.PushWindowMutations)
 	}
 	s.up.bytes += bytes
