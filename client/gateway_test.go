@@ -133,8 +133,11 @@ func (c *modelConn) receive(message []byte) {
 				c.onAck(f)
 			}
 			for _, confirmed := range f.Confirmed {
-				if sub := c.subs[confirmed.Handle]; sub != nil {
-					d := g.devices[sub.device]
+				sub := c.subs[confirmed.Handle]
+				if sub == nil {
+					continue
+				}
+				if d := g.devices[sub.device]; d != nil {
 					d.rejections = slices.DeleteFunc(d.rejections, func(v protocol.Verdict) bool {
 						return slices.Contains(confirmed.Counters, v.Counter)
 					})

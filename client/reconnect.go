@@ -126,7 +126,7 @@ func (c *Core) linkWake() protocol.Time {
 	case linkLive:
 		at := later(l.heard, c.pingEvery())
 		if l.pinged {
-			at = later(l.heard, 2 * c.pingEvery())
+			at = later(l.heard, 2*c.pingEvery())
 		}
 		if l.refreshAt != 0 {
 			at = min(at, l.refreshAt)
@@ -370,7 +370,7 @@ func (c *Core) expiresAt(expires protocol.Time) {
 		return
 	}
 	left := max(between(later(c.now, l.clock), expires), 0)
-	l.refreshAt = later(c.now, left - min(tokenLead, left/4))
+	l.refreshAt = later(c.now, left-min(tokenLead, left/4))
 }
 
 func (c *Core) errorFrame(f *protocol.ErrorFrame) error {

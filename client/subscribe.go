@@ -230,7 +230,10 @@ func (c *Core) startOver(s *space) {
 // has not reached, are this store's own and are sent anew.
 func (c *Core) clone(s *space, counter, horizon uint64) {
 	for _, p := range slices.Clone(s.queue) {
-		if p.counter <= counter && !p.fresh {
+		copied := p.counter <= counter && !p.fresh
+		// The entry may be a second one under the id, after the first was forgotten.
+		forgotten := p.counter <= s.sent && p.mutation.Base < horizon
+		if copied || forgotten {
 			c.expel(s, p, protocol.RejectUnknownOutcome, "a copy of this device's data may have sent this already")
 		}
 	}
