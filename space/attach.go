@@ -142,6 +142,11 @@ func (c *Core) tryAttach(s *session) bool {
 		c.lose(s, protocol.Errorf(protocol.CodeDeviceBound, "this device belongs to another user here; take a new device id"))
 		return true
 	}
+	if img.version == 0 && c.damaged == nil && !c.cfg.Exclusive && !c.provenFor(s) {
+		// To say that the space does not know a device is to say that what it pushed
+		// before is of unknown outcome: not on an old head.
+		return false
+	}
 	mode, ok := c.place(s)
 	if !ok {
 		return false
@@ -169,6 +174,16 @@ func (c *Core) tryAttach(s *session) bool {
 	return true
 }
 
+// provenFor is true once the log has been read to its end, and folded, since the
+// device asked to attach.
+func (c *Core) provenFor(s *session) bool {
+	if s.proof == 0 {
+		s.proof = c.tail.asked + 1
+		c.readTailFor(s.proof)
+	}
+	return c.proofs >= s.proof && len(c.unfolded) == 0
+}
+
 // place decides how the device is brought to head; false if that is not known
 // yet.
 func (c *Core) place(s *session) (protocol.SubscribeMode, bool) {
@@ -183,11 +198,7 @@ func (c *Core) place(s *session) (protocol.SubscribeMode, bool) {
 		if c.damaged != nil {
 			return protocol.ModeResume, true
 		}
-		if s.proof == 0 {
-			s.proof = c.tail.asked + 1
-			c.readTailFor(s.proof)
-		}
-		if c.proofs < s.proof || len(c.unfolded) > 0 {
+		if !c.provenFor(s) {
 			return 0, false
 		}
 		return protocol.ModeOtherHistory, true

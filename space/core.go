@@ -94,7 +94,7 @@ func (c *Core) forget() {
 	c.names = protocol.NewNameTable()
 	c.times = timeline{}
 	c.proved, c.mustReach = 0, 0
-	c.tail = tailRead{}
+	c.tail = tailRead{asked: c.tail.asked} // proofs stay comparable
 	c.unfolded = nil
 	c.cache.reset(c.cfg.CacheBytes)
 	c.inflight = nil

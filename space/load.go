@@ -1,6 +1,10 @@
 package space
 
-import "github.com/tidegate/tidegate/protocol"
+import (
+	"slices"
+
+	"github.com/tidegate/tidegate/protocol"
+)
 
 // getBatch bounds the keys of one GetOp.
 const getBatch = 100
@@ -32,20 +36,35 @@ func (c *Core) load(keys []ItemKey) {
 		c.cache.loading[key] = load
 	}
 	c.askUntil(GetOp{Keys: keys}, func(r Response) {
-		for i, key := range keys {
-			if c.cache.loading[key] != load {
-				continue
-			}
-			delete(c.cache.loading, key)
-			if i >= len(r.Items) || r.Items[i].Key != key {
-				c.damage(protocol.Errorf(protocol.CodeDamaged, "the store's answer does not match the question"))
-				continue
-			}
-			if err := c.install(r.Items[i]); err != nil {
-				c.cache.broken[key] = true
-				c.damage(err)
+		install := func() {
+			for i, key := range keys {
+				if c.cache.loading[key] != load {
+					continue
+				}
+				delete(c.cache.loading, key)
+				err := protocol.Errorf(protocol.CodeDamaged, "the store's answer does not match the question")
+				if i < len(r.Items) && r.Items[i].Key == key {
+					err = c.install(r.Items[i])
+				}
+				if err != nil {
+					c.cache.broken[key] = true
+					c.damage(err)
+				}
 			}
 		}
+		unknown := func(item Item) bool { return item.Key.Kind == ItemDevice && item.Version == 0 }
+		if c.cfg.Exclusive || !slices.ContainsFunc(r.Items, unknown) {
+			install()
+			return
+		}
+		// A device without an entry is judged by the horizon: by one that is at least
+		// as new as its absence.
+		c.askUntil(GetOp{Keys: []ItemKey{{Kind: ItemHorizon}}}, func(r Response) {
+			if len(r.Items) == 1 {
+				c.horizon = max(c.horizon, r.Items[0].Version)
+			}
+			install()
+		})
 	})
 }
 

@@ -17,6 +17,7 @@ type Position struct {
 	started bool    // the Snapshot frame has been delivered
 	scanned bool    // all pages have been delivered
 	after   ItemKey // the last record that a page covered
+	names   int     // how many names the Snapshot frame carried
 	newest  uint64  // the greatest version in the pages
 }
 

@@ -36,12 +36,13 @@ func (c *Core) BeginPage(req *ReadRequest) (*PageRead, error) {
 		return nil, errNotOpen
 	}
 	p := &PageRead{pos: req.From, hold: c.cache.holdOn(), epoch: c.cache.epoch}
-	// The names at head, apart from the table that grows with the next commit.
-	p.names = protocol.NewNameTable(c.foldedNames()...)
+	names := c.foldedNames()
 	if !p.pos.started {
 		p.begin = true
-		p.pos = Position{Cursor: c.head, Snapshot: true, started: true, after: ItemKey{Kind: ItemRecord}}
+		p.pos = Position{Cursor: c.head, Snapshot: true, started: true, after: ItemKey{Kind: ItemRecord}, names: len(names)}
 	}
+	// Later pages use no more names than the first one has told.
+	p.names = protocol.NewNameTable(names[:min(p.pos.names, len(names))]...)
 	p.Op = ScanOp{After: p.pos.after, MaxBytes: req.MaxBytes}
 	return p, nil
 }

@@ -78,7 +78,7 @@ func (c *Core) tookTail(items []LogItem, number uint64, sent protocol.Time) {
 		}
 	}
 	// An own append may have been answered while the read travelled.
-	for len(items) > 0 && items[0].Seq <= c.head.Seq {
+	for len(items) > 0 && items[0].Seq <= c.reading() {
 		items = items[1:]
 	}
 	c.tail.more = len(items) > 0
@@ -89,7 +89,7 @@ func (c *Core) tookTail(items []LogItem, number uint64, sent protocol.Time) {
 		c.opened()
 		return
 	}
-	if items[0].Seq > c.head.Seq+1 && !c.cfg.Faults.IgnoreHole {
+	if items[0].Seq > c.reading()+1 && !c.cfg.Faults.IgnoreHole {
 		c.hole(items[0].Seq)
 		return
 	}

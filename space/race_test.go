@@ -1,0 +1,558 @@
+package space
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidegate/tidegate/merge"
+	"github.com/tidegate/tidegate/protocol"
+)
+
+var (
+	raceSeeds = flag.Int("race.seeds", 150, "how many seeds TestRacingCores tries")
+	raceSeed  = flag.Uint64("race.seed", 0, "the only seed to try")
+)
+
+// world is several cores on one store, with devices that move between them, a
+// network that loses, delays, doubles and reorders, and crashes.
+type world struct {
+	t       testing.TB
+	rnd     *rand.Rand
+	store   *Memory
+	rigs    []*rig
+	flights []*flight
+	devices []*worldDevice
+	now     protocol.Time
+	quiet   bool // nothing goes wrong any more
+
+	// The whole log as it was ever written, trimmed or not.
+	history  []*protocol.Commit
+	names    *protocol.NameTable
+	sessions SessionID
+	retired  []*worldDevice // ids that were given up, because the space had forgotten them
+	problem  error
+	trace    bool
+}
+
+// flight is a request or a response on its way.
+type flight struct {
+	at   protocol.Time
+	rig  *rig
+	core *Core // the answer is void if the rig has restarted since
+	req  Request
+	resp *Response // nil: the request has yet to reach the store
+}
+
+type worldDevice struct {
+	*testClient
+	w        *world
+	rig      *rig
+	core     *Core
+	session  SessionID
+	attached bool
+	retryAt  protocol.Time
+	acked    uint64 // counters up to it have been told committed
+	pushed   uint64
+	pushID   uint64
+	verdicts map[uint64]protocol.Verdict
+	replica  *replica
+	open     bool // the replica has a position
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.problem == nil {
+		w.problem = fmt.Errorf(format, args...)
+	}
+}
+
+func (w *world) chance(n int) bool { return w.rnd.IntN(n) == 0 }
+
+func newWorld(t testing.TB, seed uint64, gateways, devices int, cfg Config) *world {
+	w := &world{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), store: new(Memory), now: rigStart,
+		names: protocol.NewNameTable(),
+	}
+	for i := range gateways {
+		w.rigs = append(w.rigs, newRig(t, string(rune('a'+i)), w.store, cfg))
+	}
+	for i := range devices {
+		c := newTestClient(fmt.Sprintf("d%d", i))
+		w.devices = append(w.devices, &worldDevice{testClient: c, w: w, verdicts: make(map[uint64]protocol.Verdict), replica: newReplica(t)})
+	}
+	return w
+}
+
+// step lets something happen.
+func (w *world) step() {
+	w.now += protocol.Time(w.rnd.IntN(40))
+	switch {
+	case w.quiet:
+	case w.chance(200):
+		r := w.rigs[w.rnd.IntN(len(w.rigs))]
+		if w.trace {
+			w.t.Logf("%d crash %s", w.now, r.name)
+		}
+		r.now = w.now
+		r.restart()
+		for _, d := range w.devices {
+			if d.rig == r {
+				d.lost()
+			}
+		}
+	case w.chance(300):
+		w.now += protocol.Time(w.rnd.IntN(int(4 * time.Hour / time.Millisecond)))
+	}
+	for _, r := range w.rigs {
+		r.now = w.now
+		if w.quiet || !w.chance(10) {
+			r.core.Tick(w.now)
+		}
+		r.take()
+		w.launch(r)
+	}
+	w.deliver()
+	for _, d := range w.devices {
+		d.act()
+	}
+}
+
+// launch puts a rig's requests on their way.
+func (w *world) launch(r *rig) {
+	for _, req := range r.requests {
+		w.flights = append(w.flights, &flight{at: w.later(), rig: r, core: r.core, req: req})
+	}
+	r.requests = nil
+}
+
+func (w *world) later() protocol.Time {
+	if !w.quiet && w.chance(40) {
+		return w.now + protocol.Time(w.rnd.IntN(8000)) // beyond the timeout
+	}
+	return w.now + protocol.Time(w.rnd.IntN(60))
+}
+
+var errWorld = errors.New("the network says no")
+
+func (w *world) deliver() {
+	var due []*flight
+	w.flights = slices.DeleteFunc(w.flights, func(f *flight) bool {
+		if f.at <= w.now {
+			due = append(due, f)
+		}
+		return f.at <= w.now
+	})
+	w.rnd.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
+	for _, f := range due {
+		if f.resp != nil {
+			if f.core == f.rig.core {
+				f.rig.respond(f.req, *f.resp)
+				w.launch(f.rig)
+			}
+			continue
+		}
+		resp := w.request(f)
+		if resp == nil {
+			continue // lost
+		}
+		w.flights = append(w.flights, &flight{at: w.later(), rig: f.rig, core: f.core, req: f.req, resp: resp})
+		if !w.quiet && w.chance(10) {
+			w.flights = append(w.flights, &flight{at: w.later(), rig: f.rig, core: f.core, req: f.req, resp: resp})
+		}
+	}
+}
+
+// request lets a request reach the store, or not.
+func (w *world) request(f *flight) *Response {
+	if !w.quiet {
+		switch w.rnd.IntN(30) {
+		case 0:
+			return nil // lost on the way there
+		case 1:
+			return &Response{Err: errWorld}
+		case 2:
+			if _, ok := f.req.Op.(AppendOp); ok {
+				// It may yet arrive, long after the answer.
+				w.flights = append(w.flights, &flight{at: w.now + protocol.Time(w.rnd.IntN(20_000)), rig: f.rig, core: nil, req: f.req})
+				return &Response{Err: ErrUnknown}
+			}
+		case 3:
+			w.call(f)
+			return nil // lost on the way back
+		case 4:
+			if _, ok := f.req.Op.(AppendOp); ok {
+				w.call(f)
+				return &Response{Err: fmt.Errorf("who knows: %w", ErrUnknown)}
+			}
+		}
+	}
+	resp := w.call(f)
+	return &resp
+}
+
+// call makes the call and keeps the history.
+func (w *world) call(f *flight) Response {
+	resp := f.rig.perform(f.req.Op)
+	if op, ok := f.req.Op.(AppendOp); ok && resp.Err == nil {
+		if op.Seq != uint64(len(w.history))+1 {
+			w.fail("%s appended %d, but the log ends at %d", f.rig.name, op.Seq, len(w.history))
+			return resp
+		}
+		c, err := protocol.DecodeCommit(op.Data, w.names)
+		if err != nil {
+			w.fail("commit %d: %v", op.Seq, err)
+			return resp
+		}
+		w.history = append(w.history, c)
+	}
+	return resp
+}
+
+func (d *worldDevice) lost() {
+	d.attached, d.session, d.rig = false, 0, nil
+	d.retryAt = d.w.now + protocol.Time(d.w.rnd.IntN(500))
+}
+
+// act lets a device do one thing.
+func (d *worldDevice) act() {
+	w := d.w
+	if d.rig == nil {
+		if w.now < d.retryAt {
+			return
+		}
+		d.rig = w.rigs[w.rnd.IntN(len(w.rigs))]
+		w.sessions++
+		d.session = w.sessions
+		d.core = d.rig.core
+		d.core.Attach(w.now, Attach{Session: d.session, Device: d.device, User: d.user, Cursor: d.replica.pos.Cursor})
+		d.rig.take()
+		w.launch(d.rig)
+	}
+	for _, body := range d.rig.answers(d.session) {
+		d.told(body)
+		if d.rig == nil {
+			return
+		}
+	}
+	if !d.attached {
+		return
+	}
+	if !w.quiet && w.chance(150) {
+		d.core.Detach(w.now, d.session)
+		d.rig.take()
+		d.lost()
+		return
+	}
+	if w.chance(3) {
+		d.read()
+	}
+	if !w.quiet && d.counter-d.acked < 8 && w.chance(4) {
+		d.edit()
+	}
+	if d.pushed < d.counter {
+		d.push()
+	}
+	if w.chance(5) {
+		var counters []uint64
+		for c, v := range d.verdicts {
+			if v.Outcome == protocol.Rejected {
+				counters = append(counters, c)
+			}
+		}
+		slices.Sort(counters)
+		d.core.Confirm(w.now, d.session, counters)
+		d.rig.take()
+	}
+	w.launch(d.rig)
+}
+
+func (d *worldDevice) push() {
+	d.pushID++
+	d.core.Push(d.w.now, d.pushFrom(d.session, d.pushID, d.pushed+1))
+	d.pushed = d.counter
+	d.rig.take()
+	d.w.launch(d.rig)
+}
+
+func (d *worldDevice) edit() {
+	w := d.w
+	id := w.rnd.IntN(12)
+	lines := []string{
+		fmt.Sprintf("create tasks/%d title=x%d n=0", id, d.counter),
+		fmt.Sprintf("set tasks/%d title=%s-%d", id, d.user, d.counter),
+		fmt.Sprintf("set tasks/%d f%d=%d", id, w.rnd.IntN(30), d.counter),
+		fmt.Sprintf("set notes/%d text=%0*d", id, 1+w.rnd.IntN(800), d.counter),
+		fmt.Sprintf("create notes/%d text=a", id),
+		fmt.Sprintf("delete tasks/%d", id),
+	}
+	d.base = max(d.base, d.replica.pos.Cursor.Seq)
+	d.mutate(w.now+protocol.Time(w.rnd.IntN(1000)-500), mustOp(lines[w.rnd.IntN(len(lines))]))
+}
+
+// stand compares what a server says of the device with what the device knows.
+func (d *worldDevice) stand(counter uint64, hash protocol.Hash) {
+	if counter > d.counter || d.hashes[counter] != hash {
+		d.w.fail("%s is said to be at %d %s, it is at %d", d.user, counter, hash, d.counter)
+		return
+	}
+	d.acked = max(d.acked, counter)
+	d.pushed = max(counter, d.acked)
+}
+
+func (d *worldDevice) told(body ReplyBody) {
+	switch body := body.(type) {
+	case Attached:
+		d.attached = true
+		if !body.Known && d.acked > 0 {
+			d.forgotten()
+			return
+		}
+		d.stand(body.Counter, body.Hash)
+		d.learn(body.Rejections)
+		if body.Mode != protocol.ModeResume || !d.open {
+			if body.Mode == protocol.ModeOtherHistory {
+				d.w.fail("%s was told of another history", d.user)
+			}
+			d.replica.pos = Position{Snapshot: true}
+			d.open = true
+		}
+	case Verdicts:
+		d.learn(body.List)
+		d.stand(body.Counter, body.Hash)
+		if !body.Replay {
+			d.pushed = d.counter
+		}
+	case Refused:
+		switch body.Err.Code {
+		case protocol.CodeUnavailable:
+		case protocol.CodeUnknownOutcome:
+			// Its first mutations lie behind a horizon that was raised meanwhile.
+			if d.acked > 0 {
+				d.w.fail("%s was refused: %v", d.user, body.Err)
+			}
+			d.forgotten()
+			return
+		default:
+			d.w.fail("%s was refused: %v", d.user, body.Err)
+		}
+		d.pushed = d.acked
+	case Lost:
+		if body.Err.Code != protocol.CodeUnavailable {
+			d.w.fail("%s was lost: %v", d.user, body.Err)
+		}
+		d.lost()
+	}
+}
+
+// forgotten is called when the space does not know the device any more. It goes
+// on as another; what was not acknowledged stays unknown.
+func (d *worldDevice) forgotten() {
+	w := d.w
+	horizon := d.rig.perform(GetOp{Keys: []ItemKey{{Kind: ItemHorizon}}}).Items[0].Version
+	for _, c := range w.history[min(uint64(len(w.history)), max(horizon, 1)-1):] {
+		for _, m := range c.Mutations {
+			if m.Author.Device == d.device {
+				w.fail("%s was forgotten, but commit %d is not behind the horizon %d", d.user, c.Seq, horizon)
+			}
+		}
+	}
+	old := *d
+	w.retired = append(w.retired, &old)
+	d.core.Detach(w.now, d.session)
+	d.rig.take()
+	d.lost()
+	name := fmt.Sprintf("n%d", len(w.retired))
+	*d = worldDevice{
+		testClient: newTestClient(name), w: w, retryAt: w.now,
+		verdicts: make(map[uint64]protocol.Verdict), replica: d.replica, open: d.open,
+	}
+}
+
+func (d *worldDevice) learn(list []protocol.Verdict) {
+	for _, v := range list {
+		if known, ok := d.verdicts[v.Counter]; ok && (known.Outcome != v.Outcome || known.Seq != v.Seq) {
+			d.w.fail("%s %d got two verdicts: %+v and %+v", d.user, v.Counter, known, v)
+		}
+		d.verdicts[v.Counter] = v
+	}
+}
+
+// read brings the replica a step on.
+func (d *worldDevice) read() {
+	if !d.open {
+		return
+	}
+	r := d.rig.reader()
+	req := ReadRequest{From: d.replica.pos, MaxBytes: 200 + d.w.rnd.IntN(3000), Device: d.device}
+	chunk, err := r.Read(req)
+	if err != nil {
+		if code := protocol.AsError(err).Code; code != protocol.CodeUnavailable {
+			d.w.fail("%s reads: %v", d.user, err)
+		}
+		return
+	}
+	if chunk.To.Cursor.Seq < d.replica.pos.Cursor.Seq && !chunk.To.Snapshot {
+		d.w.fail("%s was taken back from %d to %d", d.user, d.replica.pos.Cursor.Seq, chunk.To.Cursor.Seq)
+	}
+	d.replica.apply(chunk.Frames)
+	d.replica.pos = chunk.To
+	d.check()
+}
+
+// check compares the replica with the fold of the log up to its cursor.
+func (d *worldDevice) check() {
+	pos := d.replica.pos
+	if pos.Snapshot || pos.Cursor.Seq < d.replica.newest {
+		return // in the middle of a snapshot, or too new in parts
+	}
+	if pos.Cursor.Seq > uint64(len(d.w.history)) {
+		d.w.fail("%s was shown %d, but the log ends at %d", d.user, pos.Cursor.Seq, len(d.w.history))
+		return
+	}
+	if !d.w.quiet && !d.w.chance(20) {
+		return // it costs
+	}
+	if got, want := showState(d.replica.records), showState(foldOf(d.w.history[:pos.Cursor.Seq])); got != want {
+		d.w.fail("%s at %d has\n%s\nnot\n%s", d.user, pos.Cursor.Seq, got, want)
+	}
+}
+
+// done is true once every device has everything.
+func (w *world) done() bool {
+	for _, d := range w.devices {
+		if d.acked < d.counter || d.replica.pos.Snapshot || d.replica.pos.Cursor.Seq < uint64(len(w.history)) {
+			return false
+		}
+	}
+	return true
+}
+
+// judge checks the whole history.
+func (w *world) judge() {
+	counters := make(map[protocol.DeviceID]uint64)
+	for i, c := range w.history {
+		if c.Seq != uint64(i)+1 {
+			w.fail("commit %d stands at %d", c.Seq, i+1)
+		}
+		if i > 0 && c.Time < w.history[i-1].Time {
+			w.fail("commit %d is older than the one before", c.Seq)
+		}
+		for _, m := range c.Mutations {
+			counters[m.Author.Device]++
+			if m.Counter != counters[m.Author.Device] {
+				w.fail("commit %d has mutation %d of %s, expected was %d", c.Seq, m.Counter, m.Author.User, counters[m.Author.Device])
+				return
+			}
+			if m.EditTime > c.Time {
+				w.fail("commit %d has an edit time in the future", c.Seq)
+			}
+		}
+	}
+	for _, d := range w.devices {
+		if counters[d.device] != d.counter {
+			w.fail("%s made %d mutations, the log has %d", d.user, d.counter, counters[d.device])
+		}
+	}
+	all := append(slices.Clone(w.devices), w.retired...)
+	for _, c := range w.history {
+		for _, m := range c.Mutations {
+			i := slices.IndexFunc(all, func(d *worldDevice) bool { return d.device == m.Author.Device })
+			d := all[i]
+			if !bytes.Equal(m.Body, d.bodies[m.Counter-1]) || m.Hash != d.hashes[m.Counter] {
+				w.fail("mutation %d of %s is not what it made", m.Counter, d.user)
+			}
+			v, told := d.verdicts[m.Counter]
+			if told && (v.Outcome != m.Verdict.Outcome || v.Seq != c.Seq) {
+				w.fail("%s %d was told %+v, the log says %+v", d.user, m.Counter, v, m.Verdict)
+			}
+			if !told && m.Verdict.Outcome == protocol.Rejected && m.Counter <= d.acked {
+				w.fail("%s was never told that %d was rejected", d.user, m.Counter)
+			}
+		}
+	}
+}
+
+// run plays a seed: some steps of trouble, then quiet until all is well.
+func (w *world) run(steps int) error {
+	for i := 0; i < steps && w.problem == nil; i++ {
+		w.step()
+	}
+	w.quiet = true
+	for i := 0; i < 5000 && w.problem == nil && !w.done(); i++ {
+		w.step()
+	}
+	if w.problem == nil && !w.done() {
+		for _, d := range w.devices {
+			w.fail("no end: %s acked %d of %d, pushed %d, attached %v, at %+v of %d",
+				d.user, d.acked, d.counter, d.pushed, d.attached, d.replica.pos, len(w.history))
+		}
+	}
+	if w.problem == nil {
+		for _, d := range w.devices {
+			d.check()
+		}
+		w.judge()
+	}
+	for _, r := range w.rigs {
+		if err := r.core.Damaged(); err != nil {
+			w.fail("%s is damaged: %v", r.name, err)
+		}
+	}
+	return w.problem
+}
+
+func raceConfig() Config {
+	return Config{
+		PollEvery:       300 * time.Millisecond,
+		CacheBytes:      6 << 10,
+		CheckpointEvery: 200 * time.Millisecond,
+		WatermarkEvery:  8,
+		StallAfter:      3 * time.Second,
+		RequestTimeout:  2 * time.Second,
+		RetryMin:        10 * time.Millisecond,
+		RetryMax:        200 * time.Millisecond,
+		Expire:          true,
+		Limits:          protocol.Limits{Horizon: 2 * time.Hour},
+	}
+}
+
+func TestRacingCores(t *testing.T) {
+	seeds := uint64(*raceSeeds)
+	if testing.Short() {
+		seeds = 20
+	}
+	var commits, races, unknown, holes, trimmed, evicted, replays int
+	for seed := uint64(1); seed <= seeds; seed++ {
+		if *raceSeed != 0 && seed != *raceSeed {
+			continue
+		}
+		w := newWorld(t, seed, 1+int(seed%3), 4, raceConfig())
+		w.trace = *raceSeed != 0
+		if err := w.run(1500); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		commits += len(w.history)
+		for _, r := range w.rigs {
+			races += r.count(EventRace)
+			unknown += r.count(EventUnknown)
+			holes += r.count(EventHole)
+			trimmed += r.count(EventTrimmed)
+			evicted += r.count(EventEvicted)
+			replays += r.count(EventReplay)
+		}
+	}
+	t.Logf("%d commits, %d races, %d unknown, %d holes, %d trimmed, %d evictions, %d replays",
+		commits, races, unknown, holes, trimmed, evicted, replays)
+	for name, n := range map[string]int{"race": races, "unknown outcome": unknown, "trimming": trimmed, "eviction": evicted, "replay": replays} {
+		if n == 0 && *raceSeed == 0 {
+			t.Errorf("no %s happened: the test proves less than it says", name)
+		}
+	}
+}
+
+var _ = merge.Key{}
