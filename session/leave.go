@@ -114,9 +114,6 @@ func (s *Session) farewell() {
 
 // gone lets go of everything at once.
 func (s *Session) gone() {
-	if s.state == closed {
-		return
-	}
 	s.detachAll()
 	s.held, s.lanes.control = nil, nil
 	s.out.Authenticate, s.out.Read, s.out.Fetch = nil, nil, nil

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"math"
 	"slices"
 
@@ -214,11 +213,7 @@ func (s *Session) pushRefused(in PushRefused) {
 	if counter == 0 {
 		counter = p.first
 	}
-	var known *protocol.Error
-	if !errors.As(in.Err, &known) {
-		known = spaceError(in.Err)
-	}
-	s.refuse(sub, p, counter, known)
+	s.refuse(sub, p, counter, spaceError(in.Err))
 }
 
 // find returns the open push with an id, if it has no answer yet.

@@ -326,3 +326,13 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		t.Fatalf("closed with %v, want 4002", r.Close)
 	}
 }
+
+// TestReasonFits: WebSocket allows 123 bytes for the reason, in whole characters.
+func TestReasonFits(t *testing.T) {
+	c := &conversation{t: t, s: New(Config{}, epoch), now: epoch}
+	c.s.Step(c.now, Violated{Err: protocol.Errorf(protocol.CodeRate, "%s", strings.Repeat("é", 100))})
+	r := c.s.Ready()
+	if want := strings.Repeat("é", 61); r.Close == nil || r.Close.Message != want {
+		t.Errorf("closed with %+v", r.Close)
+	}
+}
