@@ -17,9 +17,11 @@ type gateway struct {
 	up   bool
 	// life counts the process's starts: what was scheduled in an earlier one does
 	// not happen.
-	life        int
-	pausedUntil protocol.Time
-	skew        protocol.Time
+	life int
+	// paused holds back what happens, in backlog, as SIGSTOP does.
+	paused  bool
+	backlog []func()
+	skew    protocol.Time
 	// slow stretches the way to the store.
 	slow float64
 
@@ -56,24 +58,53 @@ func (g *gateway) now() protocol.Time { return g.w.now + g.skew }
 // and not while it is paused.
 func (g *gateway) do(delay protocol.Time, what func()) {
 	life := g.life
-	var attempt func()
-	attempt = func() {
+	g.w.after(delay, func() {
 		switch {
 		case g.life != life || !g.up:
-		case g.w.now < g.pausedUntil:
-			g.w.after(g.pausedUntil-g.w.now, attempt)
+		case g.paused:
+			g.backlog = append(g.backlog, what)
 		default:
 			what()
 		}
+	})
+}
+
+// pause stops the process, without its noticing, for a while.
+func (g *gateway) pause(d protocol.Time) {
+	if g.paused || !g.up {
+		return
 	}
-	g.w.after(delay, attempt)
+	g.w.transcript.say(g.name, "is paused for %d ms", d)
+	g.paused = true
+	life := g.life
+	g.w.after(d, func() {
+		if g.life == life {
+			g.resume()
+		}
+	})
+}
+
+// resume lets a paused process find everything that happened meanwhile, in order.
+func (g *gateway) resume() {
+	if !g.paused {
+		return
+	}
+	g.paused = false
+	life := g.life
+	backlog := g.backlog
+	g.backlog = nil
+	for _, what := range backlog {
+		if g.life == life {
+			what()
+		}
+	}
 }
 
 // start begins a life.
 func (g *gateway) start() {
 	g.life++
 	g.up, g.draining = true, false
-	g.spaces, g.conns = nil, nil
+	g.spaces, g.conns, g.paused, g.backlog = nil, nil, false, nil
 	g.w.transcript.say(g.name, "starts, its clock is %d ms off", g.skew)
 }
 

@@ -121,8 +121,7 @@ func (w *world) plotFaults() {
 			if w.plan.Expire && w.chance(0.5) {
 				pause = w.between(hour, 4*hour)
 			}
-			g.pausedUntil = w.now + pause
-			w.transcript.say(g.name, "is paused for %d ms", pause)
+			g.pause(pause)
 		})
 	}
 	for range w.plan.Device.Crashes {
@@ -196,7 +195,7 @@ func (w *world) heal() {
 	w.plan.Store = storeFaults{}
 	w.plan.Network = networkFaults{}
 	for _, g := range w.gateways {
-		g.pausedUntil = 0
+		g.resume()
 		if !g.up {
 			g.start()
 		}
