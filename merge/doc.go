@@ -23,9 +23,9 @@
 //   - lww: the later edit time wins, ties by the greater device id. A winner's
 //     outcome is merged, a loser's superseded. first: the committed value stays:
 //     superseded. ask: it stays, and a conflict is opened: conflict. strict: the
-//     mutation is rejected as stale, as a whole. If the two values are equal,
-//     nobody lost: the outcome is merged and there is no conflict (strict rejects
-//     all the same).
+//     mutation is rejected as stale, as a whole. If the two values (or positions)
+//     are equal, nobody lost: the outcome is merged and there is no conflict
+//     (strict rejects all the same); the winner is the last to have changed it.
 //   - an unset is a set to "absent", and so is a set with no value.
 //   - counter, max, min: plain numbers, absent counts as not there yet. An op that
 //     leaves the value as it is makes no change. They cannot be set or unset.
@@ -47,11 +47,15 @@
 //   - the arrays that an OpCreate gives to a set or a list become elements; those
 //     of a list get the ids "0", "1", … and positions Between(previous, "").
 //     Without a schema they are plain values.
-//   - an OpDelete is concurrent with the changes of others after its base.
-//     delete-wins: the record goes, each value that goes with it is kept in a
-//     conflict. update-wins: superseded. ask: an open conflict about the record
-//     (its field is ""). Any other op on a record that was deleted unseen is
-//     superseded, brings the record back (merged), or opens that conflict. Such a
+//   - an OpDelete is concurrent with what others changed after its base: plain
+//     fields and list elements by their last change, sets by their adds, and the
+//     record's creation or return if there is nothing else. delete-wins: the record
+//     goes, each value that goes with it is kept in a conflict; an author of
+//     changes without a value (removals) is told by one conflict about the record.
+//     update-wins: superseded. ask: an open conflict about the record (its
+//     field is ""). Any other op on a record that was deleted unseen is superseded
+//     (with a conflict for what it wanted; an undelete wanted no value), brings the
+//     record back (merged, and the deleter is told), or opens that conflict. Such a
 //     conflict is resolved with no value (delete) or with a map of fields.
 //   - deleting what is deleted and undeleting what lives is applied without a
 //     change. A seen deletion rejects all but an undelete.
@@ -62,10 +66,10 @@
 // preconditions and stale strict fields reject the mutation as a whole; what does
 // not fit a policy or a record's existence, and what breaks the merged record,
 // rejects the op alone, unless the mutation is marked whole. If a record is
-// invalid after all ops, they are tried again one by one. A record is blamed only
-// for what it did not break already. If another device has changed the record
-// since the mutation's base, the values of an op that became invalid are kept in
-// conflicts too.
+// invalid after all ops, they are tried again one by one. An op is blamed only for
+// what was not broken already. If another device has changed the record since
+// the mutation's base, the values of an op that is rejected as invalid are kept
+// in conflicts too, unless they equal what stands.
 //
 // # Conflicts
 //

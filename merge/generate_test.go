@@ -25,9 +25,8 @@ type generator struct {
 	r       *rapid.T
 	w       *world
 	devices []byte
-	// base and due keep what a device may not go behind: its last base.
+	// base is what a device may not go behind: its last base.
 	base map[byte]uint64
-	now  protocol.Time
 }
 
 func newGenerator(r *rapid.T, w *world) *generator {
@@ -38,19 +37,20 @@ func pick[T any](g *generator, label string, from ...T) T {
 	return rapid.SampledFrom(from).Draw(g.r, label)
 }
 
+// chance is true in percent of a hundred cases. (rapid prefers small numbers.)
 func (g *generator) chance(label string, percent int) bool {
-	return rapid.IntRange(0, 99).Draw(g.r, label) < percent
+	return rapid.IntRange(0, 99).Draw(g.r, label) >= 100-percent
 }
 
 // writes draws the mutations of one commit.
 func (g *generator) writes() []write {
-	g.now += protocol.Time(rapid.IntRange(0, 3).Draw(g.r, "passes"))
+	g.w.now += protocol.Time(rapid.IntRange(0, 3).Draw(g.r, "passes"))
 	writes := make([]write, rapid.IntRange(1, 3).Draw(g.r, "mutations"))
 	for i := range writes {
 		by := pick(g, "device", g.devices...)
 		base := rapid.Uint64Range(g.base[by], g.w.head()).Draw(g.r, "base")
 		g.base[by] = base
-		at := protocol.Time(rapid.IntRange(max(0, int(g.now)-5), int(g.now)).Draw(g.r, "edit time"))
+		at := protocol.Time(rapid.Int64Range(int64(g.w.timeOf(base)), int64(g.w.now)).Draw(g.r, "edit time"))
 		m := protocol.Mutation{Whole: g.chance("whole", 8)}
 		if g.chance("precondition", 8) {
 			m.Preconditions = []protocol.Precondition{g.precondition()}

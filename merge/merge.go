@@ -372,12 +372,10 @@ func (t *turn) keepInvalid(p *planned) {
 	}
 	side := turn{b: t.b, in: t.in, at: t.at}
 	for _, lost := range p.values() {
-		f := before.field(lost.field)
-		kept := before.last
-		if f != nil {
-			kept = f.last
+		stands := before.field(lost.field).content()
+		if stands != lost.value {
+			side.settle(p.key, lost.field, lost.element, p.policy(), lost.was, side.side(before.stampOf(lost.field, before.last), stands), side.mine(lost.value))
 		}
-		side.settle(p.key, lost.field, lost.element, p.policy(), lost.was, side.side(kept, f.content()), side.mine(lost.value))
 	}
 	t.invalid.conflicts = append(t.invalid.conflicts, side.conflicts...)
 	t.invalid.blobs = append(t.invalid.blobs, side.blobs...)

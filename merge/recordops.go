@@ -89,7 +89,7 @@ func (t *turn) unseenUpdates(rec *Record) []update {
 		}
 	}
 	if len(updates) == 0 && rec.born.unseen(base, device) {
-		updates = append(updates, update{value: emptyMap, by: rec.born})
+		updates = append(updates, update{by: rec.born})
 	}
 	return updates
 }
@@ -135,12 +135,7 @@ func (t *turn) delete(p *planned) protocol.OpVerdict {
 		t.remove(rec)
 		return protocol.OpVerdict{}
 	}
-	newest := updates[0].by
-	for _, u := range updates {
-		if u.by.seq > newest.seq {
-			newest = u.by
-		}
-	}
+	newest := newestOf(updates)
 	switch t.deletePolicy(p.key) {
 	case protocol.PolicyUpdateWins:
 		t.settle(p.key, "", "", protocol.PolicyUpdateWins, protocol.Value{}, t.side(newest, mapOfUpdates(updates)), t.mine(protocol.Value{}))
@@ -153,6 +148,17 @@ func (t *turn) delete(p *planned) protocol.OpVerdict {
 	return protocol.OpVerdict{Outcome: protocol.Merged}
 }
 
+// newestOf returns the stamp of the update that was committed last.
+func newestOf(updates []update) stamp {
+	newest := updates[0].by
+	for _, u := range updates {
+		if u.by.seq > newest.seq {
+			newest = u.by
+		}
+	}
+	return newest
+}
+
 func (t *turn) deletePolicy(key Key) protocol.Policy {
 	if c := t.b.schema.Collection(key.Collection); c != nil {
 		return c.Delete
@@ -163,9 +169,19 @@ func (t *turn) deletePolicy(key Key) protocol.Policy {
 // removeOver deletes a record over updates that the author had not seen, and
 // keeps what they had written in conflicts.
 func (t *turn) removeOver(key Key, rec *Record, updates []update) {
+	var told []protocol.DeviceID
 	for _, u := range updates {
 		if !u.value.IsAbsent() {
 			t.settle(key, u.field, u.element, protocol.PolicyDeleteWins, protocol.Value{}, t.mine(protocol.Value{}), t.side(u.by, u.value))
+			told = append(told, u.by.device())
+		}
+	}
+	for _, u := range updates {
+		if !slices.Contains(told, u.by.device()) {
+			// Nothing but removals, or the record's return: no value of theirs goes, yet
+			// they worked on the record.
+			t.settle(key, "", "", protocol.PolicyDeleteWins, protocol.Value{}, t.mine(protocol.Value{}), t.side(u.by, protocol.Value{}))
+			told = append(told, u.by.device())
 		}
 	}
 	t.remove(rec)
@@ -242,11 +258,7 @@ func (t *turn) afterDelete(p *planned, rec *Record) (*Record, protocol.Outcome, 
 		}
 		return nil, 0, &protocol.OpVerdict{Outcome: protocol.Conflicted}
 	}
-	lost := p.values()
-	if len(lost) == 0 {
-		lost = []wanted{{value: emptyMap}}
-	}
-	for _, v := range lost {
+	for _, v := range p.values() {
 		t.settle(p.key, v.field, v.element, protocol.PolicyDeleteWins, v.was, t.side(deleted, protocol.Value{}), t.mine(v.value))
 	}
 	return nil, 0, &protocol.OpVerdict{Outcome: protocol.Superseded}

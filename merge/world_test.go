@@ -18,6 +18,8 @@ type world struct {
 	records map[Key]*Record
 	log     []*protocol.Commit
 	counter map[protocol.DeviceID]uint64
+	hash    map[protocol.DeviceID]protocol.Hash
+	now     protocol.Time // of the next commit
 	blobs   map[protocol.BlobID]protocol.Value
 }
 
@@ -30,7 +32,7 @@ type failer interface {
 func newWorld(t failer, schema *Schema) *world {
 	return &world{
 		t: t, schema: schema, limits: protocol.DefaultLimits(), records: map[Key]*Record{},
-		counter: map[protocol.DeviceID]uint64{}, blobs: map[protocol.BlobID]protocol.Value{},
+		counter: map[protocol.DeviceID]uint64{}, hash: map[protocol.DeviceID]protocol.Hash{}, blobs: map[protocol.BlobID]protocol.Value{},
 	}
 }
 
@@ -54,6 +56,14 @@ type write struct {
 
 func (w *world) head() uint64 { return uint64(len(w.log)) }
 
+// timeOf is the time of a commit; 0 before the first.
+func (w *world) timeOf(seq uint64) protocol.Time {
+	if seq == 0 {
+		return 0
+	}
+	return w.log[seq-1].Time
+}
+
 func (w *world) load(key Key) *Record { return w.records[key] }
 
 func (w *world) view(key Key) (*Record, bool) { return w.records[key], true }
@@ -64,7 +74,7 @@ func (w *world) commit(writes ...write) []Result {
 	w.t.Helper()
 	seq := w.head() + 1
 	b := NewBatch(w.schema, w.view, seq, w.limits)
-	c := &protocol.Commit{Seq: seq, Schema: w.schema.Ref()}
+	c := &protocol.Commit{Seq: seq, Time: w.now, Schema: w.schema.Ref()}
 	var results []Result
 	for i := range writes {
 		author := device(writes[i].by)
@@ -78,8 +88,9 @@ func (w *world) commit(writes ...write) []Result {
 		}
 		result := b.Merge(Input{Author: author, Counter: w.counter[author.Device], Mutation: decoded, EditTime: m.EditTime})
 		results = append(results, result)
+		w.hash[author.Device] = w.hash[author.Device].Next(body)
 		c.Mutations = append(c.Mutations, protocol.Committed{
-			Author: author, Counter: w.counter[author.Device], Base: m.Base, EditTime: m.EditTime, Body: body,
+			Author: author, Counter: w.counter[author.Device], Hash: w.hash[author.Device], Base: m.Base, EditTime: m.EditTime, Body: body,
 			Verdict: result.Verdict, Changes: result.Changes,
 		})
 		c.Conflicts = append(c.Conflicts, result.Conflicts...)
