@@ -278,10 +278,15 @@ func TestRotation(t *testing.T) {
 
 	p.publish(keySetText(t, published{key: k.alsoP256, id: "new"}))
 	c.advance(refreshAfter)
-	if _, err := v.Verify(t.Context(), newToken); err != nil { // has the set fetched behind its back
+	if _, err := v.Verify(t.Context(), newToken); err != nil { // has the old set fetched again behind its back
 		t.Fatal(err)
 	}
-	<-v.keys.launch() // the fetch under way, or one more
+	for deadline := time.Now().Add(20 * time.Second); p.asked.Load() < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("an old set is not fetched again")
+		}
+	}
+	<-v.keys.launch() // the fetch under way, or one more: it has a result now
 	wantRefusal(t, v, oldToken, protocol.CodeToken, `"old" is unknown`)
 }
 

@@ -46,7 +46,7 @@ func CheckLocalHost(host string) error {
 // isLoopback reports whether host, which may be a name, is this machine alone.
 func isLoopback(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap().IsLoopback()
+		return addr.IsLoopback()
 	}
 	if host == "" {
 		return false
@@ -58,7 +58,7 @@ func isLoopback(host string) bool {
 		return false
 	}
 	for _, a := range addrs {
-		if !a.Unmap().IsLoopback() {
+		if !a.IsLoopback() {
 			return false
 		}
 	}
@@ -69,7 +69,7 @@ func isLoopback(host string) bool {
 // "localhost", which RFC 6761 gives to nobody else. It asks no resolver.
 func isLoopbackHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap().IsLoopback()
+		return addr.IsLoopback()
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")

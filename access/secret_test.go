@@ -49,20 +49,26 @@ func TestLoadSecret(t *testing.T) {
 func TestLoadOrCreateSecret(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
-	secrets := make([]Secret, 16)
-	var wg sync.WaitGroup
-	for i := range secrets {
-		wg.Go(func() {
-			var err error
-			if secrets[i], err = LoadOrCreateSecret(path); err != nil {
-				t.Error(err)
+	for range 50 {
+		os.Remove(path)
+		secrets := make([]Secret, 8)
+		start := make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range secrets {
+			wg.Go(func() {
+				<-start
+				var err error
+				if secrets[i], err = LoadOrCreateSecret(path); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		for _, s := range secrets {
+			if len(s.key()) < MinSecretBytes || !bytes.Equal(s.key(), secrets[0].key()) {
+				t.Fatal("different secrets, or none")
 			}
-		})
-	}
-	wg.Wait()
-	for _, s := range secrets {
-		if len(s.key()) < MinSecretBytes || !bytes.Equal(s.key(), secrets[0].key()) {
-			t.Fatal("different secrets, or none")
 		}
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

@@ -126,26 +126,55 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// However little room there is, a store that could not be made is no obstacle
+	// to the next attempt.
 	t.Run("opening", func(t *testing.T) {
-		for filling := make([]byte, 4096); ; {
-			f, err := os.OpenFile(filler, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		for pages := range 10 {
+			fillDisk(t, filler)
+			info, err := os.Stat(filler)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = f.Write(filling)
-			f.Close()
-			if err != nil {
-				break
+			if err := os.Truncate(filler, info.Size()-int64(pages*os.Getpagesize())); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "new.db")
+			s, err := Open(path)
+			if err == nil {
+				s.Close()
+				if pages == 0 {
+					t.Fatal("it was made without room")
+				}
+			} else if !errors.Is(err, space.ErrFull) {
+				t.Fatalf("with %d pages: %v", pages, err)
+			}
+			if err := os.Remove(filler); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, path)
+			mustAppend(t, s, board, 1)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
 			}
 		}
-		path := filepath.Join(dir, "new.db")
-		_, err := Open(path)
-		if !errors.Is(err, space.ErrFull) {
-			t.Fatalf("got %v", err)
-		}
-		if err := os.Remove(filler); err != nil {
-			t.Fatal(err)
-		}
-		mustAppend(t, open(t, path), board, 1)
 	})
+}
+
+// fillDisk writes to path until there is no room.
+func fillDisk(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for page := make([]byte, os.Getpagesize()); err == nil; {
+		_, err = f.Write(page)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
 }

@@ -3,6 +3,8 @@ package bolt
 import (
 	"bytes"
 	"cmp"
+	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -86,6 +88,56 @@ func checkPair(t fatal, s1, s2 space.Key, i1, i2 space.ItemKey) {
 	}
 	if back, ok := parseItemKey(i1.Kind, rest); !ok || back != i1 {
 		t.Fatalf("%q came back as %q, %v", i1, back, ok)
+	}
+}
+
+// words are all strings of up to n of the letters.
+func words(letters string, n int) []string {
+	all := []string{""}
+	for from := 0; n > 0; n-- {
+		to := len(all)
+		for _, w := range all[from:to] {
+			for i := range len(letters) {
+				all = append(all, w+letters[i:i+1])
+			}
+		}
+		from = to
+	}
+	return all
+}
+
+// All short names of the bytes that lengths and escapes are made of: no prefix
+// of a space begins another's, and items are in the order of their names.
+func TestKeysOfShortNames(t *testing.T) {
+	names := words("\x00\x01\x02", 3)
+	var prefixes []string
+	for _, tenant := range names {
+		for _, name := range names {
+			prefix, err := spacePrefix(space.Key{Tenant: tenant, Space: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			prefixes = append(prefixes, string(prefix))
+		}
+	}
+	slices.Sort(prefixes)
+	for i := range prefixes[1:] {
+		if strings.HasPrefix(prefixes[i+1], prefixes[i]) {
+			t.Fatalf("%x begins %x", prefixes[i], prefixes[i+1])
+		}
+	}
+
+	names = words("\x00\x01\xfe\xff", 3)
+	slices.Sort(names)
+	var last []byte
+	for _, a := range names {
+		for _, b := range names {
+			key, err := itemKey(nil, space.ItemKey{Kind: 1, A: a, B: b})
+			if err != nil || bytes.Compare(last, key) >= 0 {
+				t.Fatalf("%q, %q: %x does not come after %x, %v", a, b, key, last, err)
+			}
+			last = key
+		}
 	}
 }
 

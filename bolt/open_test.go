@@ -75,6 +75,18 @@ func TestOpenErrors(t *testing.T) {
 			}
 			return path
 		}, ErrCorrupt, "backup"},
+		{"cut off by a byte", func(t *testing.T, path string) string {
+			fillFile(t, path)
+			var size int64
+			changeFile(t, path, func(tx *bbolt.Tx) error {
+				size = tx.Size()
+				return nil
+			})
+			if err := os.Truncate(path, size-1); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, ErrCorrupt, "it should have"},
 		{"cut off in the first pages", func(t *testing.T, path string) string {
 			fillFile(t, path)
 			if err := os.Truncate(path, 2*int64(os.Getpagesize())); err != nil {

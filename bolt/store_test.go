@@ -160,6 +160,87 @@ func TestLongTrim(t *testing.T) {
 	checkFile(t, s)
 }
 
+// An item gives way only to a newer version, whatever else is put beside it.
+func TestPut(t *testing.T) {
+	s := open(t, storePath(t))
+	item := func(b string, version uint64, meta string) space.Item {
+		return space.Item{Key: space.ItemKey{Kind: space.ItemRecord, A: "c", B: b}, Version: version, Meta: []byte(meta)}
+	}
+	for _, items := range [][]space.Item{
+		{item("x", 5, "five")},
+		{item("x", 5, "other five"), item("y", 1, "one")},
+		{item("x", 4, "four"), item("y", 2, "two"), item("y", 1, "one")},
+	} {
+		if err := s.Put(t.Context(), board, items); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []space.Item{item("x", 5, "five"), item("y", 2, "two"), {Key: item("z", 0, "").Key}}
+	got, err := s.Get(t.Context(), board, keysOf(want))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	all, err := s.Scan(t.Context(), board, space.ItemKey{Kind: space.ItemRecord}, 1<<20)
+	if err != nil || !reflect.DeepEqual(all, want[:2]) {
+		t.Errorf("scan: %+v, %v", all, err)
+	}
+	// One at a time, each after the last.
+	var stepped []space.Item
+	for after := (space.ItemKey{Kind: space.ItemRecord}); ; after = stepped[len(stepped)-1].Key {
+		page, err := s.Scan(t.Context(), board, after, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		stepped = append(stepped, page...)
+		if len(stepped) > len(all) {
+			t.Fatalf("scanning does not end: %+v", stepped)
+		}
+	}
+	if !reflect.DeepEqual(stepped, all) {
+		t.Errorf("one at a time: %+v", stepped)
+	}
+}
+
+// Log returns one run of seqs, as long as fits, and one entry at least.
+func TestLogBounds(t *testing.T) {
+	s := open(t, storePath(t))
+	for _, seq := range []uint64{1, 2, 3, 7, 8, 1<<64 - 1} {
+		if err := s.Append(t.Context(), board, seq, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		from  uint64
+		bytes int
+		want  []uint64
+	}{
+		{0, 100, []uint64{1, 2, 3}},
+		{1, 0, []uint64{1}},
+		{1, 20, []uint64{1, 2}},
+		{1, 29, []uint64{1, 2}},
+		{4, 100, []uint64{7, 8}},
+		{9, 100, []uint64{1<<64 - 1}},
+	} {
+		entries, err := s.Log(t.Context(), board, c.from, c.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for _, e := range entries {
+			got = append(got, e.Seq)
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("from %d, %d bytes: %v, want %v", c.from, c.bytes, got, c.want)
+		}
+	}
+	if entries, err := s.Log(t.Context(), space.Key{Tenant: "acme", Space: "boarc"}, 0, 1); err != nil || entries != nil {
+		t.Errorf("of an unknown space: %v, %v", entries, err)
+	}
+}
+
 // The newest commit survives every trim.
 func TestTrimKeepsTheNewest(t *testing.T) {
 	s := open(t, storePath(t))
