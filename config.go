@@ -88,7 +88,13 @@ func (r *configResolver) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve returns the file's value for a flag, or nil.
+// Resolve returns the file's value for a flag; nil if it has none, or if the
+// environment has one, which kong would let the file override.
 func (r *configResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
 	return r.values[flag.Name], nil
 }

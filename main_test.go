@@ -182,7 +182,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() }) // the cases run after this function has returned
 	for _, c := range []struct {
 		name   string
 		files  map[string]string
@@ -307,11 +307,8 @@ func TestSchemaCheck(t *testing.T) {
 func TestStart(t *testing.T) {
 	dir := t.TempDir()
 	g := serve(t, dir, []string{"TIDEGATE_LISTEN=127.0.0.1:0"})
-	for _, want := range []string{"development mode", "tidegate token --user"} {
-		if !strings.Contains(g.said(), want) {
-			t.Errorf("it does not say %q:\n%s", want, g.said())
-		}
-	}
+	waitSaid(t, g, "development mode")
+	waitSaid(t, g, "tidegate token --user")
 	if _, err := os.Stat(filepath.Join(dir, "tidegate.db")); err != nil {
 		t.Error(err)
 	}
@@ -332,9 +329,8 @@ func TestPrecedence(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, dir, "c.json", `{"listen": "127.0.0.1:0", "store": "memory:", "log-level": "error", "limit-subscriptions": 7, "allow-origin": ["https://a.example", "https://b.example"]}`)
 	g := serve(t, dir, nil, "--config", file, "--log-level", "info")
-	if !strings.Contains(g.said(), "level=INFO") || !strings.Contains(g.said(), "store=memory:") {
-		t.Errorf("the file or the command line was not heeded:\n%s", g.said())
-	}
+	waitSaid(t, g, "level=INFO")
+	waitSaid(t, g, "store=memory:")
 	g = serve(t, dir, []string{"TIDEGATE_CONFIG=" + file, "TIDEGATE_LOG_FORMAT=json", "TIDEGATE_LOG_LEVEL=info"})
 	waitSaid(t, g, `"msg":"listening"`)
 }

@@ -121,6 +121,11 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 	if err := access.RefuseOpenListen(s.Listen, !verifier.Development()); err != nil {
 		return usageError{err}
 	}
+	for _, origin := range s.AllowOrigin {
+		if err := access.CheckAllowedOrigin(origin); err != nil {
+			return usageError{fmt.Errorf("--allow-origin: %w", err)}
+		}
+	}
 	tlsConfig, err := s.tls()
 	if err != nil {
 		return err
@@ -165,12 +170,13 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 	if tlsConfig != nil {
 		scheme = "https"
 	}
-	fmt.Fprintf(stdout, "tidegate: listening on %s://%s\n", scheme, listener.Addr())
+	said := fmt.Sprintf("tidegate: listening on %s://%s\n", scheme, listener.Addr())
 	if verifier.Development() {
-		fmt.Fprintf(stdout, `tidegate: development mode: this machine only, no token needed (user %q, every space);
+		said += fmt.Sprintf(`tidegate: development mode: this machine only, no token needed (user %q, every space);
 tidegate: to be somebody else: tidegate token --user ada --space '*=write'
 `, access.DevelopmentUser)
 	}
+	fmt.Fprint(stdout, said)
 	log.Info("listening", "address", listener.Addr().String(), "store", s.Store, "schema", s.Schema,
 		"development", verifier.Development(), "version", version())
 
@@ -254,19 +260,13 @@ func (s *serveCommand) openStore() (closingStore, error) {
 	kind, path, _ := strings.Cut(s.Store, ":")
 	switch {
 	case kind == "memory" && path == "":
-		return memoryStore{space.NewMemory()}, nil
+		return new(space.Memory), nil
 	case kind == "file" && path != "":
 		return bolt.Open(path)
 	default:
 		return nil, usageError{fmt.Errorf("--store %q: want file:PATH, such as file:tidegate.db, or memory: to keep nothing", s.Store)}
 	}
 }
-
-// memoryStore is a store that needs no end.
-type memoryStore struct{ *space.Memory }
-
-// Close does nothing.
-func (memoryStore) Close() error { return nil }
 
 // tls reads certificate and key; nil for plain http.
 func (s *serveCommand) tls() (*tls.Config, error) {

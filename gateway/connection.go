@@ -284,6 +284,7 @@ func (c *connection) attach(a session.Attach) {
 		Device:   a.Author.Device,
 		User:     a.Author.User,
 		Cursor:   a.Cursor,
+		Counter:  a.Counter,
 		ReadOnly: !a.Write,
 	}, s)
 	if err != nil {

@@ -1,18 +1,24 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/tidegate/tidegate/protocol"
 )
 
 // TestSocketFrames writes messages of every length at which the frame's header
@@ -22,9 +28,7 @@ import (
 func TestSocketFrames(t *testing.T) {
 	lengths := []int{0, 1, 125, 126, 127, 65535, 65536, gatherBelow - 1, gatherBelow, gatherBelow + 1, 1 << 20}
 	var in, out atomic.Uint64
-	done := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(done)
 		s := &socket{within: patience, in: &in, out: &out}
 		ws, err := websocket.Accept(&socketWriter{w, s}, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 		if err != nil {
@@ -32,13 +36,14 @@ func TestSocketFrames(t *testing.T) {
 			return
 		}
 		defer ws.CloseNow()
-		go func() {
+		var reading sync.WaitGroup
+		reading.Go(func() {
 			for {
 				if _, _, err := ws.Read(context.Background()); err != nil { // answers pings
 					return
 				}
 			}
-		}()
+		})
 		for _, n := range lengths {
 			for _, cut := range []int{0, n / 3, n} {
 				message := pattern(n)
@@ -47,7 +52,7 @@ func TestSocketFrames(t *testing.T) {
 				}
 			}
 		}
-		<-r.Context().Done()
+		reading.Wait()
 	}))
 	defer server.Close()
 
@@ -85,6 +90,36 @@ func TestSocketFrames(t *testing.T) {
 	server.CloseClientConnections()
 	if out.Load() < 1<<20 || in.Load() == 0 {
 		t.Errorf("counted %d bytes in, %d out", in.Load(), out.Load())
+	}
+}
+
+// TestEarlyBytes sends the hello together with the handshake, so that the HTTP
+// server has read it before the connection is taken over.
+func TestEarlyBytes(t *testing.T) {
+	g := start(t, nil)
+	conn, err := net.Dial("tcp", g.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	device := newDevice()
+	message := protocol.EncodeMessage(&protocol.Hello{Version: protocol.Version, Device: device, Client: strings.Repeat("c", 60)})
+	frame := append([]byte{0x82, 0x80 | byte(len(message)), 0, 0, 0, 0}, message...) // masked with zeros
+	if len(message) >= 126 {
+		t.Fatalf("the hello has %d bytes", len(message))
+	}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\n\r\n%s",
+		protocol.SyncPath, protocol.Subprotocol, frame)
+	conn.SetReadDeadline(time.Now().Add(patience))
+	reader := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("the handshake got %v, %v", answer, err)
+	}
+	head := make([]byte, 2)
+	if _, err := io.ReadFull(reader, head); err != nil || head[0] != 0x82 {
+		t.Fatalf("the hello got %x, %v", head, err)
 	}
 }
 
