@@ -18,7 +18,7 @@ func TestOracleAgrees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
 				o := oracle.New(schema)
-				merge.History(r, schema, rapid.IntRange(1, 20).Draw(r, "commits"), func(c *protocol.Commit, states []protocol.RecordState, transcript func() string) {
+				merge.History(r, rapid.Uint64().Draw(r, "seed"), schema, rapid.IntRange(1, 30).Draw(r, "commits"), func(c *protocol.Commit, states []protocol.RecordState, transcript func() string) {
 					if err := o.Commit(c); err != nil {
 						r.Fatalf("%v\n%s", err, transcript())
 					}

@@ -125,14 +125,24 @@ func (w *world) commit(writes ...write) []Result {
 	return results
 }
 
-// transcript tells what happened.
+// transcript tells what happened to the records of the last commit.
 func (w *world) transcript() string {
 	var b strings.Builder
+	about := map[Key]bool{}
+	for _, m := range w.log[len(w.log)-1].Mutations {
+		body, _ := protocol.DecodeMutation(m.Body)
+		for _, op := range body.Ops {
+			about[Key{op.Collection, op.ID}] = true
+		}
+	}
 	for _, c := range w.log {
-		fmt.Fprintf(&b, "%d:\n", c.Seq)
+		fmt.Fprintf(&b, "%d at %d:\n", c.Seq, c.Time)
 		for i := range c.Mutations {
 			m := &c.Mutations[i]
 			body, _ := protocol.DecodeMutation(m.Body)
+			if !slices.ContainsFunc(body.Ops, func(op protocol.Op) bool { return about[Key{op.Collection, op.ID}] }) {
+				continue
+			}
 			fmt.Fprintf(&b, "  %s base %d at %d whole %v: %+v %s %q %+v\n", who(m.Author), m.Base, m.EditTime, body.Whole, m.Verdict.Outcome, m.Verdict.Code, m.Verdict.Message, m.Verdict.Ops)
 			for j := range body.Ops {
 				fmt.Fprintf(&b, "    op %+v\n", body.Ops[j])
