@@ -50,23 +50,31 @@ func (c *Core) Dismiss(name string, conflict protocol.Conflict) error {
 	return nil
 }
 
+// maxFetches is how many values may be asked for at once on a connection.
+const maxFetches = 16
+
 // Fetch asks the server for an overwritten value that was too long for its
-// notice. EventFetched brings it. False means that the space is not live now.
+// notice. EventFetched brings it, unless the connection ends before. False means
+// that the space is not live now, or that too many are asked for already: try
+// again after a change of the space's status.
 func (c *Core) Fetch(now protocol.Time, name string, blob protocol.BlobID) bool {
 	c.tick(now)
 	s := c.spaces[name]
-	if s == nil || c.link.phase != linkLive || s.subscription != subscriptionLive {
+	if s == nil || c.link.phase != linkLive || s.subscription != subscriptionLive || c.link.fetching >= maxFetches {
 		return false
 	}
+	c.link.fetching++
 	c.send(&protocol.Fetch{Handle: s.handle, Blob: blob})
 	return true
 }
 
 func (c *Core) fetched(f *protocol.Fetched) error {
+	c.link.fetching = max(c.link.fetching-1, 0)
 	s, err := c.live(f.Handle)
 	if s == nil {
 		return err
 	}
+	c.changed(s)
 	c.event(Event{Kind: EventFetched, Space: s.name, Blob: f.Blob, Value: f.Value})
 	return nil
 }

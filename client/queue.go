@@ -46,8 +46,6 @@ type pending struct {
 	generation int
 	durable    bool
 	toldLocal  bool
-	// fresh is true if it was made in this run, and not loaded.
-	fresh bool
 	// judged and leaveAt: the server has judged it; it leaves when the cursor has
 	// reached leaveAt.
 	judged  bool
@@ -112,7 +110,7 @@ func (c *Core) mutationBytes() int {
 
 func (c *Core) enqueue(s *space, m *protocol.Mutation, body []byte) *pending {
 	c.refs++
-	p := &pending{ref: c.refs, device: s.device, body: body, mutation: m, fresh: true}
+	p := &pending{ref: c.refs, device: s.device, body: body, mutation: m}
 	counter, hash := s.last()
 	p.counter, p.hash = counter+1, hash.Next(body)
 	s.base = max(s.base, m.Base)

@@ -43,6 +43,8 @@ type link struct {
 	refreshAt protocol.Time // when to ask for a fresh token; 0 for never
 	proven    bool          // something useful came over the connection
 
+	fetching int // values asked for
+
 	received, acked uint64        // bytes of delivery messages; what the server was told of
 	ackAt           protocol.Time // when an acknowledgement is due; 0 if there is nothing to tell
 }
@@ -154,7 +156,7 @@ func (c *Core) Connected(now protocol.Time, token string) {
 	l.phase, l.fresh = linkHello, false
 	l.handle, l.handles, l.ending = 0, map[protocol.Handle]*space{}, map[protocol.Handle]ending{}
 	l.since, l.heard, l.pinged, l.proven, l.refreshAt = c.now, c.now, false, false, 0
-	l.received, l.acked, l.ackAt = 0, 0, 0
+	l.received, l.acked, l.ackAt, l.fetching = 0, 0, 0, 0
 	c.unpark()
 	c.send(&protocol.Hello{
 		Version: protocol.Version, Compression: c.cfg.Compression, Token: token, Device: c.device,
@@ -329,9 +331,6 @@ func (c *Core) control(frame protocol.Frame) error {
 		return c.presentChanged(f)
 	case *protocol.Fetched:
 		return c.fetched(f)
-	case *protocol.Window:
-		l.welcome.Window = f.Bytes
-		return nil
 	case *protocol.TokenAccept:
 		c.expiresAt(f.Expires)
 		c.unpark()

@@ -314,9 +314,20 @@ func (c *Client) write(ctx context.Context, s *socket) {
 	}
 }
 
-func (c *Client) disconnectedLocked(s *socket, err error) {
+// forgetSocketLocked ends what belongs to the connection.
+func (c *Client) forgetSocketLocked(s *socket) {
 	c.socket = nil
 	close(s.done)
+	for blob, waiting := range c.fetches {
+		delete(c.fetches, blob)
+		for _, ch := range waiting {
+			close(ch)
+		}
+	}
+}
+
+func (c *Client) disconnectedLocked(s *socket, err error) {
+	c.forgetSocketLocked(s)
 	var closed *CloseError
 	code := protocol.CloseCode(0)
 	if errors.As(err, &closed) {
@@ -335,8 +346,7 @@ func (c *Client) dropSocketLocked(code protocol.CloseCode, reason string) {
 	if s == nil {
 		return
 	}
-	c.socket = nil
-	close(s.done)
+	c.forgetSocketLocked(s)
 	// Closing must not wait for a peer that has stopped reading.
 	c.running.Go(func() { s.transport.Close(code, reason) })
 }
@@ -361,29 +371,35 @@ func (c *Client) keepToken(ctx context.Context) {
 	}
 }
 
-// fetch asks the gateway for an overwritten value.
+// fetch asks the gateway for an overwritten value, again on each connection until
+// there is an answer.
 func (s *Space) fetch(ctx context.Context, blob protocol.BlobID) (protocol.Value, error) {
 	c := s.client
-	answer := make(chan protocol.Value, 1)
-	asked := false
-	ask := func(core *Core) bool {
-		if !asked && c.failed == nil && core.Fetch(c.now(), s.name, blob) {
-			asked = true
-			c.fetches[blob] = append(c.fetches[blob], answer)
-			c.pumpLocked()
+	for {
+		answer := make(chan protocol.Value, 1)
+		asked := false
+		err := s.wait(ctx, func(core *Core) bool {
+			if !asked && c.failed == nil && core.Fetch(c.now(), s.name, blob) {
+				asked = true
+				c.fetches[blob] = append(c.fetches[blob], answer)
+				c.pumpLocked()
+			}
+			return asked
+		})
+		if err != nil {
+			return protocol.Value{}, err
 		}
-		return asked
-	}
-	if err := s.wait(ctx, ask); err != nil {
-		return protocol.Value{}, err
-	}
-	select {
-	case v := <-answer:
-		if v.IsAbsent() {
-			return v, fmt.Errorf("the overwritten value is not kept any more")
+		select {
+		case v, ok := <-answer:
+			switch {
+			case !ok:
+				continue // the connection ended
+			case v.IsAbsent():
+				return v, errors.New("the overwritten value is not kept any more")
+			}
+			return v, nil
+		case <-ctx.Done():
+			return protocol.Value{}, ctx.Err()
 		}
-		return v, nil
-	case <-ctx.Done():
-		return protocol.Value{}, ctx.Err()
 	}
 }

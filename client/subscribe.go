@@ -109,8 +109,9 @@ func (c *Core) runSubscription(s *space) {
 		s.namesChanged = true
 	}
 	c.link.handles[s.handle] = s
+	judged, _ := s.lastJudged()
 	c.send(&protocol.Subscribe{
-		Handle: s.handle, Space: s.name, Device: s.device, Cursor: s.cursor,
+		Handle: s.handle, Space: s.name, Device: s.device, Cursor: s.cursor, Counter: judged,
 		Collections: s.filter, Priority: s.priority, Presence: s.wantsPresence,
 	})
 	c.changed(s)
@@ -203,7 +204,7 @@ func (c *Core) identify(s *space, f *protocol.Subscribed) bool {
 		c.accept(s, counter, f.Rejections, f.Head.Seq)
 		return true
 	case known:
-		c.clone(s, counter, f.Horizon)
+		c.clone(s, f)
 		return false
 	default:
 		return c.unknown(s, f.Horizon)
@@ -224,20 +225,32 @@ func (c *Core) startOver(s *space) {
 }
 
 // clone goes on under a new device id because another copy of this store has
-// written under the present one. Mutations that the copy may have had in its
-// queue too, and may have sent, are kept for the user: sending them again could
-// double them. Those that were made in this run, or that the server's counter
-// has not reached, are this store's own and are sent anew.
-func (c *Core) clone(s *space, counter, horizon uint64) {
+// written under the present one. The running hashes that the server remembers
+// tell where the copies parted: what was committed before is settled, the rest
+// is this copy's own and is sent anew. Of mutations older than these hashes,
+// which the other copy may have had in its queue too and may have sent, the
+// outcome cannot be known: they are kept for the user.
+func (c *Core) clone(s *space, f *protocol.Subscribed) {
+	oldest := f.Counter - min(f.Counter, uint64(len(f.Recent))) // the counter before Recent[0]
+	var common uint64
+	for _, p := range s.queue {
+		if p.counter > oldest && p.counter <= f.Counter && f.Recent[p.counter-oldest-1] == p.hash {
+			common = p.counter
+		}
+	}
+	if common > 0 {
+		ours := slices.DeleteFunc(slices.Clone(f.Rejections), func(v protocol.Verdict) bool { return v.Counter > common })
+		c.accept(s, common, ours, f.Head.Seq)
+	}
 	for _, p := range slices.Clone(s.queue) {
-		copied := p.counter <= counter && !p.fresh
+		copied := p.counter <= oldest
 		// The entry may be a second one under the id, after the first was forgotten.
-		forgotten := p.counter <= s.sent && p.mutation.Base < horizon
+		forgotten := p.counter <= s.sent && p.mutation.Base < f.Horizon
 		if copied || forgotten {
 			c.expel(s, p, protocol.RejectUnknownOutcome, "a copy of this device's data may have sent this already")
 		}
 	}
-	c.replaceDevice(s, s.queue, s.below(horizon))
+	c.replaceDevice(s, s.queue, s.below(f.Horizon))
 }
 
 // unknown continues where the server has no entry for the device: it never had
@@ -314,8 +327,6 @@ func (c *Core) pushRefused(s *space, f *protocol.ErrorFrame) {
 	s.err = &protocol.Error{Code: f.Code, Message: f.Message}
 	c.changed(s)
 	switch f.Code {
-	case protocol.CodeForbidden:
-		s.writable = false
 	case protocol.CodeMutationLarge:
 		at := slices.IndexFunc(s.queue, func(p *pending) bool { return p.counter == f.Counter })
 		if at >= 0 {
@@ -325,6 +336,7 @@ func (c *Core) pushRefused(s *space, f *protocol.ErrorFrame) {
 		c.resubscribeLater(s)
 	case protocol.CodePresence:
 	default:
+		// The next answer says whether the space can be written to at all.
 		c.resubscribeLater(s)
 	}
 }
@@ -369,11 +381,15 @@ func (s *space) endSubscription() {
 	s.nobodyPresent()
 }
 
-// unpark lets parked spaces ask again, after something changed that may help.
+// unpark asks again for the spaces that were refused, and for those that were not
+// to be written to, because another token may allow it.
 func (c *Core) unpark() {
 	for _, s := range c.sorted {
-		if s.subscription == subscriptionParked {
+		switch {
+		case s.subscription == subscriptionParked:
 			s.subscription, s.retryAt = subscriptionNone, 0
+		case s.subscription == subscriptionLive && !s.writable:
+			c.resubscribe(s)
 		}
 	}
 }
