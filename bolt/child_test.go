@@ -118,12 +118,18 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// fillFrom appends 200 commits of a page each from seq on.
+// fillFrom appends 200 commits from seq on, and puts 200 items of half a page.
 func fillFrom(t *testing.T, s *Store, seq uint64) {
 	t.Helper()
+	var wg sync.WaitGroup
 	for i := range uint64(200) {
-		mustAppend(t, s, board, seq+i)
+		wg.Go(func() {
+			if err := s.Append(t.Context(), board, seq+i, commitData(board, seq+i)); err != nil {
+				t.Errorf("append %d: %v", seq+i, err)
+			}
+		})
 	}
+	wg.Wait()
 	var items []space.Item
 	for i := range 200 {
 		items = append(items, space.Item{
