@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -131,9 +132,13 @@ func TestDamagedCommits(t *testing.T) {
 	for _, s := range sampleCommits() {
 		data := EncodeCommit(s.commit, NewNameTable(s.names...))
 		for cut := range data {
-			_, err := DecodeCommit(data[:cut], NewNameTable(s.names...))
+			table := NewNameTable(s.names...)
+			_, err := DecodeCommit(data[:cut], table)
 			if err == nil || AsError(err).Code != CodeDamaged {
 				t.Fatalf("cut off at %d of %d: %v", cut, len(data), err)
+			}
+			if !slices.Equal(table.Names(), NewNameTable(s.names...).Names()) {
+				t.Fatalf("cut off at %d of %d: the table was left with %q", cut, len(data), table.Names())
 			}
 		}
 		for at := range data {

@@ -91,12 +91,8 @@ func scanMap(data []byte, pos, depth int, t token) (end int, canonical bool, ref
 		if !utf8.Valid(text) {
 			return body, false, RefuseUTF8
 		}
-		if i > 0 {
-			order := bytes.Compare(previous, text)
-			if order == 0 {
-				return pos, false, RefuseDuplicate
-			}
-			canonical = canonical && order < 0
+		if i > 0 && bytes.Compare(previous, text) >= 0 {
+			canonical = false // out of order, or there twice: canonicalise sees which
 		}
 		previous = text
 		next, ok, refusal := scanValue(data, body+key.size, depth)

@@ -74,29 +74,31 @@ func (f *Welcome) decode(r *reader, n int) {
 }
 
 func (f *Subscribe) encode(w *writer) {
-	w.open(FrameSubscribe, 7)
+	w.open(FrameSubscribe, 8)
 	w.uint(uint64(f.Handle))
 	w.string(f.Space)
 	w.bytes(f.Device[:])
 	w.cursor(f.Cursor)
+	w.uint(f.Counter)
 	w.strings(f.Collections)
 	w.uint(uint64(f.Priority))
 	w.bool(f.Presence)
 }
 
 func (f *Subscribe) decode(r *reader, n int) {
-	r.arity("frame", n, 7)
+	r.arity("frame", n, 8)
 	f.Handle = r.handle()
 	f.Space = r.string("space")
 	r.fixed("device", f.Device[:])
 	f.Cursor = r.cursor("cursor")
+	f.Counter = r.uint("counter")
 	f.Collections = r.strings("collections")
 	f.Priority = uint8(r.small("priority", math.MaxUint8))
 	f.Presence = r.bool("presence")
 }
 
 func (f *Subscribed) encode(w *writer) {
-	w.open(FrameSubscribed, 10)
+	w.open(FrameSubscribed, 11)
 	w.uint(uint64(f.Handle))
 	w.uint(uint64(f.Mode))
 	w.cursor(f.Head)
@@ -104,13 +106,14 @@ func (f *Subscribed) encode(w *writer) {
 	w.bool(f.Known)
 	w.uint(f.Counter)
 	w.bytes(f.Hash[:])
+	w.hashes(f.Recent)
 	w.verdicts(f.Rejections)
 	w.bool(f.Write)
 	w.uint(uint64(f.SchemaVersion))
 }
 
 func (f *Subscribed) decode(r *reader, n int) {
-	r.arity("frame", n, 10)
+	r.arity("frame", n, 11)
 	f.Handle = r.handle()
 	f.Mode = SubscribeMode(r.small("mode", uint64(ModeOtherHistory)))
 	f.Head = r.cursor("head")
@@ -118,6 +121,7 @@ func (f *Subscribed) decode(r *reader, n int) {
 	f.Known = r.bool("known")
 	f.Counter = r.uint("counter")
 	r.fixed("hash", f.Hash[:])
+	f.Recent = r.hashes("recent")
 	f.Rejections = r.verdicts("rejections")
 	f.Write = r.bool("write")
 	f.SchemaVersion = r.uint32("schema version")

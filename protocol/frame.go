@@ -106,6 +106,9 @@ type Subscribe struct {
 	Device DeviceID
 	// Cursor is where the client stands; zero for a new device.
 	Cursor Cursor
+	// Counter is the newest counter for which the client has the server's word: a
+	// verdict, or an earlier Subscribed.
+	Counter uint64
 	// Collections restricts deliveries; empty for all.
 	Collections []string
 	// Priority orders deltas between subscriptions; the greater goes first.
@@ -143,6 +146,11 @@ type Subscribed struct {
 	// hash: the device tells a replay from a clone by them.
 	Counter uint64
 	Hash    Hash
+	// Recent are the running hashes after the counters up to Counter, the last being
+	// Hash, as far back as Subscribe.Counter+1 or as the server remembers (MaxRecent).
+	// A clone tells by them which of its pending mutations were committed while
+	// both copies still agreed.
+	Recent []Hash
 	// Rejections are the device's rejections that it has not confirmed.
 	Rejections []Verdict
 	// Write is false if the token allows reading only.

@@ -32,6 +32,8 @@ const (
 	// MaxInlineConflict is the longest overwritten value, in encoded bytes, that
 	// the log itself keeps; longer ones stand in an item of their own.
 	MaxInlineConflict = 4 << 10
+	// MaxRecent is how many running hashes of a device the server remembers.
+	MaxRecent = 64
 	// MaxOps is the greatest number of ops in a mutation.
 	MaxOps = 1000
 	// MaxTokenBytes bounds a token before anything parses it.

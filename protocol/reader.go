@@ -353,6 +353,14 @@ func (r *reader) strings(field string) []string {
 	return list
 }
 
+func (r *reader) hashes(field string) []Hash {
+	list := allocate[Hash](r, field, r.array(field, 1+len(Hash{})))
+	for i := range list {
+		r.fixed(field, list[i][:])
+	}
+	return list
+}
+
 func (r *reader) cursor(field string) (c Cursor) {
 	r.tuple(field, 2)
 	c.Seq = r.uint(field)

@@ -104,6 +104,13 @@ func (w *writer) strings(list []string) {
 	}
 }
 
+func (w *writer) hashes(list []Hash) {
+	w.array(len(list))
+	for _, h := range list {
+		w.bytes(h[:])
+	}
+}
+
 func (w *writer) cursor(c Cursor) {
 	w.array(2)
 	w.uint(c.Seq)
