@@ -18,7 +18,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	block := func(language string) string {
-		found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindAllSubmatch(readme, -1)
+		found := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(readme, -1)
 		if len(found) != 1 {
 			t.Fatalf("the README has %d blocks of %s, want one", len(found), language)
 		}

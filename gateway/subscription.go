@@ -24,8 +24,7 @@ type subscription struct {
 	attached *space.Attachment
 
 	// Owned by the connection's owner.
-	ackNow  uint64 // the newest commit that was delivered marked "ack now" and is not yet applied
-	present bool   // it has set presence
+	ackNow uint64 // the newest commit that was delivered marked "ack now" and is not yet applied
 
 	mu sync.Mutex
 	// All guarded by mu.
