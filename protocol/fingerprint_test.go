@@ -37,7 +37,7 @@ func TestFingerprint(t *testing.T) {
 		code, _ := v.Input.(Code).Close()
 		fmt.Fprintf(&b, "code %s %d %s\n", v.Input, code, code.Action())
 	}
-	fmt.Fprintln(&b, Format, Version, Subprotocol, MaxDepth, MaxValueDepth, MaxInteger, MaxNameBytes, MaxNames, MaxWas, MaxInlineConflict, MaxOps, MaxTokenBytes, MaxMessageText, MaxElements)
+	fmt.Fprintln(&b, Format, Version, Subprotocol, MaxDepth, MaxValueDepth, MaxInteger, MaxNameBytes, MaxNames, MaxWas, MaxInlineConflict, MaxOps, MaxTokenBytes, MaxMessageText, MaxElements, MaxRecent)
 	// Layouts are not in the types: the encodings of the samples stand for them.
 	for _, s := range sampleFrames() {
 		fmt.Fprintf(&b, "%s %x\n", s.name, EncodeMessage(s.frames...))

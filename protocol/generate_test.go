@@ -306,7 +306,7 @@ var genFrames = map[FrameType]func(t *rapid.T) []Frame{
 	FrameSubscribe: func(t *rapid.T) []Frame {
 		return []Frame{&Subscribe{
 			Handle: genHandle.Draw(t, "handle"), Space: genText.Draw(t, "space"), Device: genDevice.Draw(t, "device"),
-			Cursor: genCursor.Draw(t, "cursor"), Collections: listOf(genName, 3).Draw(t, "collections"),
+			Cursor: genCursor.Draw(t, "cursor"), Counter: genUint.Draw(t, "counter"), Collections: listOf(genName, 3).Draw(t, "collections"),
 			Priority: rapid.Uint8().Draw(t, "priority"), Presence: rapid.Bool().Draw(t, "presence"),
 		}}
 	},
@@ -315,6 +315,7 @@ var genFrames = map[FrameType]func(t *rapid.T) []Frame{
 			Handle: genHandle.Draw(t, "handle"), Mode: SubscribeMode(rapid.IntRange(0, 2).Draw(t, "mode")),
 			Head: genCursor.Draw(t, "head"), Horizon: genUint.Draw(t, "horizon"), Known: rapid.Bool().Draw(t, "known"),
 			Counter: genUint.Draw(t, "counter"), Hash: genHash.Draw(t, "hash"),
+			Recent:     listOf(genHash, 3).Draw(t, "recent"),
 			Rejections: listOf(genVerdict, 3).Draw(t, "rejections"),
 			Write:      rapid.Bool().Draw(t, "write"), SchemaVersion: rapid.Uint32().Draw(t, "schema"),
 		}}
