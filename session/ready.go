@@ -82,6 +82,8 @@ type Attach struct {
 	Author protocol.Author
 	// Cursor is where the device says it stands.
 	Cursor protocol.Cursor
+	// Counter is protocol.Subscribe.Counter.
+	Counter uint64
 	// Presence is true if PresenceChanged is wanted.
 	Presence bool
 	// Write is true if the token allows writing.

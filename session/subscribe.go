@@ -110,6 +110,7 @@ func (s *Session) subscribe(f *protocol.Subscribe) *protocol.Error {
 		Space:    f.Space,
 		Author:   protocol.Author{Device: f.Device, User: s.access.User()},
 		Cursor:   f.Cursor,
+		Counter:  f.Counter,
 		Presence: f.Presence,
 		Write:    sub.write,
 	})
