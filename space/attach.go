@@ -167,6 +167,7 @@ func (c *Core) tryAttach(s *session) bool {
 		Known:         img.version > 0,
 		Counter:       entry.Counter,
 		Hash:          entry.Hash,
+		Recent:        entry.recentAfter(s.Counter),
 		Rejections:    slices.Clone(entry.Rejections),
 		Write:         !s.ReadOnly && c.mayAppend() == nil,
 		SchemaVersion: c.cfg.Schema.Ref().Version,

@@ -211,8 +211,11 @@ func (c *Core) item(img *image) Item {
 		return item
 	}
 	if c.cfg.Expire {
-		img.record = img.record.TrimBelow(c.horizon)
-		c.cache.resized(img)
+		// A tombstone behind the horizon comes out as nil: the next sweep drops it.
+		if trimmed := img.record.TrimBelow(c.horizon); trimmed != nil {
+			img.record = trimmed
+			c.cache.resized(img)
+		}
 	}
 	item.Fields, item.Meta = img.record.Item()
 	return item

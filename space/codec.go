@@ -100,6 +100,10 @@ func encodeDeviceEntry(e *deviceEntry) []byte {
 	dst := appendBytes(protocol.AppendFormat(nil), e.User)
 	dst = binary.AppendUvarint(dst, e.Counter)
 	dst = append(dst, e.Hash[:]...)
+	dst = binary.AppendUvarint(dst, uint64(len(e.Recent)))
+	for _, h := range e.Recent {
+		dst = append(dst, h[:]...)
+	}
 	dst = binary.AppendUvarint(dst, e.Base)
 	var rejections []byte
 	if len(e.Rejections) > 0 {
@@ -113,6 +117,15 @@ func decodeDeviceEntry(data []byte) (e deviceEntry, err error) {
 	e.User = d.string()
 	e.Counter = d.uint()
 	copy(e.Hash[:], d.take(len(e.Hash)))
+	recent := d.uint()
+	if recent > protocol.MaxRecent {
+		return deviceEntry{}, errors.New("it has too many running hashes")
+	}
+	for range recent {
+		var h protocol.Hash
+		copy(h[:], d.take(len(h)))
+		e.Recent = append(e.Recent, h)
+	}
 	e.Base = d.uint()
 	rejections := d.bytes()
 	if err := d.end(); err != nil {

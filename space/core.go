@@ -186,7 +186,10 @@ func (c *Core) advance() {
 	}
 	c.fold()
 	c.checkReach()
-	if c.phase == phaseTail {
+	if c.phase == phaseIdle {
+		c.readImages() // it had fallen behind, and begins again
+	}
+	if c.phase < phaseOpen {
 		return
 	}
 	c.poll()

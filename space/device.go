@@ -15,6 +15,10 @@ type deviceEntry struct {
 	User    string
 	Counter uint64
 	Hash    protocol.Hash
+	// Recent are the running hashes after its last mutations, at most
+	// protocol.MaxRecent, the last being Hash: what tells a clone which of its
+	// mutations were committed before the copies parted.
+	Recent []protocol.Hash
 	// Base is the base of its last mutation: bases never go back.
 	Base       uint64
 	Rejections []protocol.Verdict
@@ -26,11 +30,23 @@ func (d deviceEntry) after(m *protocol.Committed, forgetRejections bool) deviceE
 		d.User = m.Author.User
 	}
 	d.Counter, d.Hash = m.Counter, m.Hash
+	kept := d.Recent[max(0, len(d.Recent)+1-protocol.MaxRecent):]
+	d.Recent = append(slices.Clip(kept), m.Hash)
 	d.Base = max(d.Base, m.Base)
 	if m.Verdict.Outcome == protocol.Rejected && !forgetRejections {
 		d.Rejections = append(slices.Clip(d.Rejections), m.Verdict)
 	}
 	return d
+}
+
+// recentAfter are the running hashes after the counters above counter, as far
+// back as they are remembered.
+func (d *deviceEntry) recentAfter(counter uint64) []protocol.Hash {
+	if counter >= d.Counter {
+		return nil
+	}
+	missing := min(d.Counter-counter, uint64(len(d.Recent)))
+	return slices.Clone(d.Recent[uint64(len(d.Recent))-missing:])
 }
 
 // confirmed is the entry without the rejections that the device has stored.
@@ -47,7 +63,7 @@ func (d deviceEntry) confirmed(counters []uint64) deviceEntry {
 
 // size is about what the entry costs in memory.
 func (d deviceEntry) size() int {
-	size := len(d.User)
+	size := len(d.User) + len(d.Recent)*len(protocol.Hash{})
 	for i := range d.Rejections {
 		size += 96 + len(d.Rejections[i].Message)
 		for j := range d.Rejections[i].Ops {

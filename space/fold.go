@@ -75,6 +75,13 @@ func (c *Core) fold() {
 			c.need(keys)
 			return
 		}
+		if key, ok := c.orphan(item.commit); ok {
+			// Its image was dropped as a tombstone after the log was read, by somebody who
+			// is far ahead.
+			c.beginAgain(c.horizon, protocol.Errorf(protocol.CodeDamaged,
+				"commit %d changes %s, which has no image", item.commit.Seq, key))
+			return
+		}
 		if c.cfg.Faults.SkipFoldOrder && len(c.unfolded) > 1 {
 			next := c.unfolded[1]
 			if next.err == nil && c.need(next.keys) {
@@ -89,6 +96,28 @@ func (c *Core) fold() {
 		}
 	}
 	c.driveTail()
+}
+
+// orphan finds a record that a commit changes though it does not exist.
+func (c *Core) orphan(commit *protocol.Commit) (ItemKey, bool) {
+	var created map[ItemKey]bool
+	for i := range commit.Mutations {
+		for j := range commit.Mutations[i].Changes {
+			change := &commit.Mutations[i].Changes[j]
+			key := recordKey(merge.Key{Collection: change.Collection, ID: change.ID})
+			switch {
+			case c.cache.images[key].record != nil || created[key]:
+			case change.Kind != protocol.ChangeCreate:
+				return key, true
+			default:
+				if created == nil {
+					created = make(map[ItemKey]bool)
+				}
+				created[key] = true
+			}
+		}
+	}
+	return ItemKey{}, false
 }
 
 // foldOne moves head over a commit whose images are loaded.

@@ -106,6 +106,14 @@ func (w *world) step() {
 			}
 		}
 	case w.chance(300):
+		// Nothing travels for hours: what is on its way arrives first.
+		for range 3 {
+			for _, f := range w.flights {
+				f.at = w.now
+			}
+			w.deliver()
+		}
+		w.flights = slices.DeleteFunc(w.flights, func(f *flight) bool { return f.core == nil && f.resp == nil })
 		w.now += protocol.Time(w.rnd.IntN(int(4 * time.Hour / time.Millisecond)))
 	}
 	for _, r := range w.rigs {
@@ -169,6 +177,9 @@ func (w *world) deliver() {
 
 // request lets a request reach the store, or not.
 func (w *world) request(f *flight) *Response {
+	if op, ok := f.req.Op.(AppendOp); ok && f.core != nil && w.now > op.NotAfter {
+		return &Response{Err: errTooLate}
+	}
 	if !w.quiet {
 		switch w.rnd.IntN(30) {
 		case 0:
@@ -335,7 +346,7 @@ func (d *worldDevice) told(body ReplyBody) {
 			if d.acked > 0 {
 				d.w.fail("%s was refused: %v", d.user, body.Err)
 			}
-			d.forgotten()
+			d.giveUp()
 			return
 		default:
 			d.w.fail("%s was refused: %v", d.user, body.Err)
@@ -361,6 +372,12 @@ func (d *worldDevice) forgotten() {
 			}
 		}
 	}
+	d.giveUp()
+}
+
+// giveUp takes a new device id.
+func (d *worldDevice) giveUp() {
+	w := d.w
 	old := *d
 	w.retired = append(w.retired, &old)
 	d.core.Detach(w.now, d.session)

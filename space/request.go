@@ -20,10 +20,13 @@ type RequestOp interface{ requestOp() }
 
 type (
 	// AppendOp asks for Store.Append. It must be sent at most once: the Core itself
-	// decides about repeating it.
+	// decides about repeating it. It must not be sent after NotAfter (an owner that
+	// was suspended answers with an error instead): what looked free then may have
+	// been trimmed since.
 	AppendOp struct {
-		Seq  uint64
-		Data []byte
+		Seq      uint64
+		Data     []byte
+		NotAfter protocol.Time
 	}
 	// LogOp asks for Store.Log.
 	LogOp struct {
@@ -75,6 +78,9 @@ type Attach struct {
 	User string
 	// Cursor is where the device stands; zero for a new one.
 	Cursor protocol.Cursor
+	// Counter is the newest of the device's counters that it has the log's word for:
+	// what followed is told as Subscribed.Recent.
+	Counter uint64
 	// ReadOnly attaches a device that may not push: its id is not bound to User.
 	ReadOnly bool
 }

@@ -13,6 +13,9 @@ import (
 
 var errClosed = protocol.Errorf(protocol.CodeUnavailable, "the space is closed here; connect again")
 
+// errTooLate answers an append that was not sent in time.
+var errTooLate = errors.New("the append was held up too long to be sent")
+
 // Space is an open space: one goroutine, run, owns its Core; each call to the
 // store runs in a goroutine of its own. Others talk to run by posting functions.
 type Space struct {
@@ -195,6 +198,10 @@ func (s *Space) request(ctx context.Context, op RequestOp) (resp Response) {
 	switch op := op.(type) {
 	case AppendOp:
 		name = "append"
+		if s.opt.Now().UnixMilli() > int64(op.NotAfter) {
+			resp.Err = errTooLate
+			return resp
+		}
 		resp.Err = s.store.Append(ctx, s.key, op.Seq, op.Data)
 		if errors.Is(resp.Err, context.DeadlineExceeded) || errors.Is(resp.Err, context.Canceled) {
 			// A store that gave up waiting does not know, whatever it says.

@@ -138,14 +138,20 @@ func (c *Core) verifyHead(items []LogItem) ([]LogItem, bool) {
 
 // hole begins again from the images: what follows head has been trimmed away.
 func (c *Core) hole(first uint64) {
-	c.event(Event{Kind: EventHole, Seq: c.head.Seq, N: first})
 	c.horizon = max(c.horizon, first)
+	c.beginAgain(first, protocol.Errorf(protocol.CodeDamaged,
+		"the log begins at %d, but the images reach to %d only", first, c.head.Seq))
+}
+
+// beginAgain forgets everything and reads the images anew, because this core has
+// fallen behind the horizon. While opening, the images themselves may have been
+// older than the trimming: another look finds newer ones, unless there are none.
+// Then the space is damaged, as err says.
+func (c *Core) beginAgain(first uint64, err *protocol.Error) {
+	c.event(Event{Kind: EventHole, Seq: c.head.Seq, N: first})
 	if c.phase == phaseTail {
-		// The images were older than the trimming: another look finds newer ones,
-		// unless there are none.
 		if c.holeAt == c.head.Seq+1 {
-			c.damage(protocol.Errorf(protocol.CodeDamaged,
-				"the log begins at %d, but the images reach to %d only", first, c.head.Seq))
+			c.damage(err)
 			return
 		}
 		c.holeAt = c.head.Seq + 1
