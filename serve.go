@@ -107,6 +107,7 @@ standard error. SIGINT or SIGTERM ends it in order: connected devices are told t
 func (s *serveCommand) Run(stdout io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	return s.serve(ctx, stdout)
 }
 

@@ -47,7 +47,7 @@ type connection struct {
 	// fromPeer carries what reader has read: one message at a time, when owner
 	// takes it.
 	fromPeer chan session.Input
-	// ctx ends with the connection; stop ends it from outside.
+	// ctx ends with the connection.
 	ctx  context.Context
 	stop context.CancelFunc
 
@@ -64,6 +64,7 @@ type connection struct {
 	// waiting is presence that the rate limit holds back, the latest of each handle.
 	waiting map[protocol.Handle]protocol.Value
 	closed  bool
+	said    bool // the gateway sent the close code
 
 	mu sync.Mutex
 	// subscriptions is written by owner under mu, read by owner without and by
@@ -181,6 +182,9 @@ func (c *connection) run() {
 				s.ackNow = event.To.Cursor.Seq
 			}
 			in = event.Chunk
+		case session.Authenticated:
+			c.log = c.log.With("tenant", event.Access.Tenant(), "user", event.Access.User())
+			c.log.Debug("authenticated")
 		case session.AttachFailed:
 			c.forget(event.Handle)
 		case session.SpaceFailed:
@@ -395,6 +399,7 @@ func (c *connection) flushPresence() {
 
 // close ends the WebSocket with a code.
 func (c *connection) close(how *session.Close) {
+	c.said = true
 	c.server.metrics.closes.WithLabelValues(strconv.Itoa(int(how.Code))).Inc()
 	level := slog.LevelDebug
 	if how.Cause != protocol.CodeGoingAway && how.Cause != "" {
@@ -409,6 +414,12 @@ func (c *connection) close(how *session.Close) {
 	_ = c.ws.Close(websocket.StatusCode(how.Code), how.Message)
 }
 
+// abort ends the connection from outside, whatever it is waiting for.
+func (c *connection) abort() {
+	c.stop()
+	_ = c.socket.Close()
+}
+
 // end cleans up, whichever way the connection ended.
 func (c *connection) end() {
 	c.stop()
@@ -419,9 +430,14 @@ func (c *connection) end() {
 		// that was stopped from outside.
 		c.detach(handle)
 	}
-	if c.socket.tooSlow() {
+	switch {
+	case c.said:
+	case c.socket.tooSlow():
 		c.server.metrics.closes.WithLabelValues("slow").Inc()
 		c.log.Info("the socket took no bytes for too long")
+	default:
+		c.server.metrics.closes.WithLabelValues("peer").Inc()
+		c.log.Debug("the peer has gone")
 	}
 	c.server.remove(c)
 }

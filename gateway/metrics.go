@@ -77,7 +77,7 @@ func newMetrics() *metrics {
 	m.connectionsTotal = counter("connections_opened_total", "WebSocket connections that were accepted.")
 	m.refused = counters("connections_refused_total", "reason", "Connections turned away before the handshake.",
 		"origin", "rate", "full", "draining", "handshake")
-	m.closes = counters("connections_closed_total", "code", "Connections closed, by the WebSocket close code that the gateway sent; \"peer\" if the peer went.")
+	m.closes = counters("connections_closed_total", "code", "Connections closed, by the WebSocket close code that the gateway sent; \"peer\" if the peer went first, \"slow\" if it took no bytes.", "peer", "slow")
 	m.deliveries = counter("deliveries_total", "Commits delivered to connections.")
 	m.presenceDropped = counter("presence_dropped_total", "Presence frames dropped by the rate limit.")
 	m.convergence = histogram("convergence_seconds",

@@ -243,7 +243,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	for c := range s.connections {
-		c.stop()
+		c.abort()
 	}
 	s.mu.Unlock()
 	select {
