@@ -96,6 +96,7 @@ func (b *Batch) get(key Key) *Record {
 	}
 	rec, ok := b.view(key)
 	if !ok {
+		rec = nil
 		b.missing = append(b.missing, key)
 	}
 	b.loaded.add(key, rec)

@@ -182,7 +182,7 @@ func compute(kind protocol.OpKind, content, operand protocol.Value) (next protoc
 		return operand, n < old, nil
 	}
 	next, err = protocol.NumberValue(old + n)
-	return next, true, err
+	return next, next != content, err
 }
 
 // setOf merges an add to or a remove from a set, which never conflict: an add

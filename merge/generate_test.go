@@ -183,7 +183,7 @@ func (g *generator) first() []protocol.FieldValue {
 	}
 	add("title", "a")
 	add("count", 3)
-	add("tags", []any{"p", "q", "p"})
+	add("tags", []any{"p", "q"})
 	add("steps", []any{"one", 2})
 	add("where", map[string]any{"city": "Rome", "tags": []any{"p"}})
 	add("low", 2)
