@@ -55,6 +55,7 @@ func (c *Core) takePushes() {
 		s := c.sessions[id]
 		for len(s.pushes) > 0 && c.takePush(s, s.pushes[0]) {
 			s.pushes = slices.Delete(s.pushes, 0, 1)
+			s.pushProof = 0
 		}
 	}
 }
@@ -166,7 +167,6 @@ func (c *Core) checkBase(s *session, base, previous uint64, known bool) (uint64,
 		if c.proofs < s.pushProof || len(c.unfolded) > 0 {
 			return previous, errReadFirst
 		}
-		s.pushProof = 0
 		return previous, protocol.Errorf(protocol.CodeBase, "the mutation's base is %d, but the log ends at %d", base, c.head.Seq)
 	case base < previous:
 		return previous, protocol.Errorf(protocol.CodeBase,
@@ -175,7 +175,6 @@ func (c *Core) checkBase(s *session, base, previous uint64, known bool) (uint64,
 		return previous, protocol.Errorf(protocol.CodeUnknownOutcome,
 			"the space does not know this device, and the mutation's base %d lies behind the horizon %d", base, c.horizon)
 	}
-	s.pushProof = 0
 	return base, nil
 }
 
