@@ -21,6 +21,9 @@ type session struct {
 	// log to be read.
 	pushes    []Push
 	pushProof uint64
+	// begun: it has pushed its first mutation. If that was not taken, those pushed
+	// behind it are out of place, not of unknown outcome.
+	begun bool
 }
 
 // lookup asks the log which commit stands at a cursor.

@@ -91,7 +91,8 @@ func (c *Core) takePush(s *session, p Push) bool {
 	// Where the push must continue: behind what is queued. One that repeats the end
 	// of the queue, from another connection of the device, takes it over.
 	known := w.image.version > 0
-	if !known && len(w.queued) == 0 && (p.First != 1 || p.Previous != protocol.Hash{}) && !c.cfg.Faults.NoDedup {
+	s.begun = s.begun || p.First == 1
+	if !known && !s.begun && len(w.queued) == 0 && !c.cfg.Faults.NoDedup {
 		return refuse(0, protocol.Errorf(protocol.CodeUnknownOutcome,
 			"the space does not know this device: whether mutations before %d took effect cannot be told", p.First))
 	}
