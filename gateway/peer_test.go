@@ -40,7 +40,7 @@ type running struct {
 
 // start starts a gateway on a free port with a store in memory, and ends it with
 // the test. change may change the configuration.
-func start(t *testing.T, change func(*Config)) *running {
+func start(t testing.TB, change func(*Config)) *running {
 	t.Helper()
 	cfg := Config{
 		Store:       new(space.Memory),
@@ -91,7 +91,7 @@ func token(t *testing.T, user string, spaces ...access.SpaceGrant) string {
 // peer is the other side of a connection: it sends what a test wants, right or
 // wrong.
 type peer struct {
-	t      *testing.T
+	t      testing.TB
 	ws     *websocket.Conn
 	device protocol.DeviceID
 	names  map[protocol.Handle]*protocol.NameTable
@@ -103,7 +103,7 @@ type peer struct {
 }
 
 // dial opens a WebSocket and says nothing on it.
-func dial(t *testing.T, g *running) *peer {
+func dial(t testing.TB, g *running) *peer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -124,7 +124,7 @@ func dial(t *testing.T, g *running) *peer {
 }
 
 // connect opens a WebSocket and says hello.
-func connect(t *testing.T, g *running, token string) *peer {
+func connect(t testing.TB, g *running, token string) *peer {
 	t.Helper()
 	p := dial(t, g)
 	p.send(p.hello(token))
