@@ -23,6 +23,7 @@ type model struct {
 	history byte // tells one history from another
 	conns   []*modelConn
 
+	forgetful bool // remembers no running hashes but the last
 	readOnly  bool
 	bound     map[protocol.DeviceID]bool // device ids of another user
 	refuse    protocol.Code              // answers to Subscribe and Push, if set
@@ -42,6 +43,7 @@ type modelCommit struct {
 type modelDevice struct {
 	counter    uint64
 	hash       protocol.Hash
+	recent     []protocol.Hash
 	last       uint64 // its last commit
 	rejections []protocol.Verdict
 }
@@ -183,6 +185,9 @@ func (c *modelConn) subscribe(f *protocol.Subscribe) {
 	answer := &protocol.Subscribed{Handle: f.Handle, Head: g.head(), Horizon: g.horizon, Write: !g.readOnly}
 	if d := g.devices[f.Device]; d != nil {
 		answer.Known, answer.Counter, answer.Hash, answer.Rejections = true, d.counter, d.hash, d.rejections
+		if !g.forgetful && f.Counter < d.counter {
+			answer.Recent = d.recent[f.Counter:]
+		}
 	}
 	sub := &modelSub{device: f.Device, cursor: f.Cursor, collections: f.Collections, presence: f.Presence}
 	switch at := f.Cursor; {
@@ -276,6 +281,7 @@ func (c *modelConn) push(f *protocol.Push) {
 		}
 		d.counter++
 		d.hash = d.hash.Next(body)
+		d.recent = append(d.recent, d.hash)
 		d.last = seq
 		result := batch.Merge(merge.Input{Author: author, Counter: d.counter, Mutation: m, EditTime: min(m.EditTime, g.now)})
 		result.Verdict.Seq, result.Verdict.Counter = seq, d.counter

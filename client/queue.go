@@ -262,6 +262,7 @@ func (c *Core) replaceDevice(s *space, kept []*pending, rebase bool) {
 	}
 	s.device = c.newDevice()
 	s.counter, s.hash, s.sent, s.base = 0, protocol.Hash{}, 0, 0
+	s.confirm, s.confirmLater = nil, nil // they name mutations of the old id
 	s.rebase = rebase
 	s.queue = kept
 	c.renumber(s)

@@ -341,7 +341,7 @@ func (c *conn) attach(a session.Attach) {
 	s.hosted = g.space(key)
 	s.hosted.rooms = append(s.hosted.rooms, s)
 	s.hosted.core.Attach(g.now(), space.Attach{
-		Session: s.id, Device: a.Author.Device, User: a.Author.User, Cursor: a.Cursor, ReadOnly: !a.Write,
+		Session: s.id, Device: a.Author.Device, User: a.Author.User, Cursor: a.Cursor, Counter: a.Counter, ReadOnly: !a.Write,
 	})
 	s.hosted.pumpSoon()
 	if s.presence {
