@@ -102,7 +102,7 @@ func TestKill(t *testing.T) {
 // relaunch starts the program on a port that a killed predecessor had.
 func relaunch(dir string, args ...string) (gateway *process, err error) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if gateway, err = launch(dir, nil, args...); err == nil {
+		if gateway, err = launch(dir, "http", nil, args...); err == nil {
 			return gateway, nil
 		}
 	}

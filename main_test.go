@@ -102,7 +102,13 @@ func (p *process) said() string {
 // serve starts a gateway in dir and waits until it listens.
 func serve(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
-	p, err := launch(dir, env, args...)
+	return serveAt(t, dir, "http", env, args...)
+}
+
+// serveAt is serve for a gateway that speaks scheme.
+func serveAt(t *testing.T, dir, scheme string, env []string, args ...string) *process {
+	t.Helper()
+	p, err := launch(dir, scheme, env, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +119,7 @@ func serve(t *testing.T, dir string, env []string, args ...string) *process {
 	return p
 }
 
-func launch(dir string, env []string, args ...string) (*process, error) {
+func launch(dir, scheme string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = dir, environment(dir, env...)
 	p.cmd.Stderr = p
@@ -129,7 +135,7 @@ func launch(dir string, env []string, args ...string) (*process, error) {
 		defer close(p.exited)
 		lines := bufio.NewScanner(io.TeeReader(stdout, p))
 		for lines.Scan() {
-			if address, found := strings.CutPrefix(lines.Text(), "tidegate: listening on http://"); found {
+			if address, found := strings.CutPrefix(lines.Text(), "tidegate: listening on "+scheme+"://"); found {
 				listening <- address
 			}
 		}

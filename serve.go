@@ -41,7 +41,7 @@ type serveCommand struct {
 	AuthAudience   string `group:"Authentication" placeholder:"NAME" env:"TIDEGATE_AUTH_AUDIENCE" help:"The \"aud\" that tokens must have; needed with a JWK set, \"tidegate\" with a secret."`
 
 	AllowOrigin []string `group:"Network" sep:"," placeholder:"ORIGIN" env:"TIDEGATE_ALLOW_ORIGIN" help:"Pages that may connect, besides the gateway's own: scheme, host and port, such as https://app.example.com or http://localhost:*. May be repeated."`
-	TLSCert     string   `name:"tls-cert" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_CERT" help:"Serve https with this certificate (PEM, chain included)."`
+	TLSCert     string   `name:"tls-cert" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_CERT" help:"Serve https with this certificate (PEM, chain included). It is read again when it changes."`
 	TLSKey      string   `name:"tls-key" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_KEY" help:"The certificate's key (PEM)."`
 
 	Limits limitFlags `embed:"" prefix:"limit-" envprefix:"TIDEGATE_LIMIT_" group:"Limits"`
@@ -277,11 +277,11 @@ func (s *serveCommand) tls() (*tls.Config, error) {
 	if s.TLSCert == "" || s.TLSKey == "" {
 		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
 	}
-	pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
+	certificate, err := loadCertificate(s.TLSCert, s.TLSKey)
 	if err != nil {
 		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	return &tls.Config{GetCertificate: certificate.current, MinVersion: tls.VersionTLS12}, nil
 }
 
 func (l limitFlags) limits() protocol.Limits {
