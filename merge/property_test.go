@@ -2,6 +2,7 @@ package merge
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,13 @@ import (
 
 	"github.com/tidegate/tidegate/protocol"
 )
+
+// A seed is enough to see a failure again; files of them only lie about.
+func init() {
+	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
+		panic(err)
+	}
+}
 
 // keys are the keys of all records, tombstones too, in order.
 func (w *world) keys() []Key {
