@@ -8,10 +8,11 @@ import (
 
 // pending is a mutation that was taken and is not yet committed.
 type pending struct {
-	writer  *writer
-	user    string
-	session SessionID // which is told the verdict
-	push    uint64
+	writer *writer
+	user   string
+	// askers are told the verdict: the push that it came in, and those of the
+	// device's other connections that repeated it.
+	askers  []asker
 	counter uint64
 	hash    protocol.Hash // the device's running hash after it
 	base    uint64
@@ -20,6 +21,12 @@ type pending struct {
 	// a fact of the log.
 	mutation *protocol.Mutation
 	err      error
+}
+
+// asker is a push of a session.
+type asker struct {
+	session SessionID
+	push    uint64
 }
 
 // Push offers mutations. The answers are Verdicts, one for each mutation in
@@ -109,7 +116,7 @@ func (c *Core) takePush(s *session, p Push) bool {
 	for i, body := range p.Bodies {
 		hash = hash.Next(body)
 		n := &pending{
-			writer: w, user: s.User, session: s.Session, push: p.ID,
+			writer: w, user: s.User, askers: []asker{{s.Session, p.ID}},
 			counter: p.First + uint64(i), hash: hash, body: body,
 		}
 		if at := behind + uint64(i); at < queued {
@@ -138,12 +145,13 @@ func (c *Core) takePush(s *session, p Push) bool {
 	return true
 }
 
-// adopt lets a session be told the verdicts of queued mutations that it has
-// pushed again.
+// adopt lets a session, too, be told the verdicts of queued mutations that it has
+// pushed again: after a reconnect, or because it is another copy of the device.
 func (c *Core) adopt(s *session, p Push, behind uint64) {
 	w := s.writer
 	for i := behind; i < min(behind+uint64(len(p.Bodies)), uint64(len(w.queued))); i++ {
-		w.queued[i].session, w.queued[i].push = s.Session, p.ID
+		n := w.queued[i]
+		n.askers = append(n.askers, asker{s.Session, p.ID})
 	}
 }
 
@@ -244,18 +252,14 @@ func (c *Core) refuseQueue(err *protocol.Error) {
 	if err == nil {
 		return
 	}
-	type push struct {
-		session SessionID
-		id      uint64
-	}
-	told := make(map[push]bool)
+	told := make(map[asker]bool)
 	for _, n := range queue {
-		key := push{n.session, n.push}
-		if told[key] || c.sessions[n.session] == nil {
-			continue
+		for _, a := range n.askers {
+			if !told[a] && c.sessions[a.session] != nil {
+				told[a] = true
+				c.reply(a.session, Refused{Push: a.push, Counter: n.counter, Err: err})
+			}
 		}
-		told[key] = true
-		c.reply(n.session, Refused{Push: n.push, Counter: n.counter, Err: err})
 	}
 }
 
@@ -313,16 +317,13 @@ func (c *Core) tellCommitted(commit *protocol.Commit, gone []*pending) {
 
 // tellReplay tells the sessions of dropped mutations where their device stands.
 func (c *Core) tellReplay(gone []*pending) {
-	type push struct {
-		session SessionID
-		id      uint64
-	}
-	told := make(map[push]bool)
+	told := make(map[asker]bool)
 	for _, n := range gone {
-		s := c.sessions[n.session]
-		if key := (push{n.session, n.push}); s != nil && s.writer != nil && !told[key] {
-			told[key] = true
-			c.replay(s, n.push)
+		for _, a := range n.askers {
+			if s := c.sessions[a.session]; s != nil && s.writer != nil && !told[a] {
+				told[a] = true
+				c.replay(s, a.push)
+			}
 		}
 	}
 }
@@ -333,18 +334,22 @@ func (c *Core) tellVerdicts(list []*pending, verdicts []protocol.Verdict) {
 	var order []SessionID
 	answers := make(map[SessionID]*Verdicts)
 	for i, n := range list {
-		s := c.sessions[n.session]
-		if s == nil {
-			continue // the device will learn of it when it attaches again
+		for _, asker := range n.askers {
+			if c.sessions[asker.session] == nil {
+				continue // the device will learn of it when it attaches again
+			}
+			a := answers[asker.session]
+			if a == nil {
+				a = new(Verdicts)
+				answers[asker.session] = a
+				order = append(order, asker.session)
+			}
+			if a.Counter == n.counter {
+				continue // pushed twice on one connection
+			}
+			a.Counter, a.Hash = n.counter, n.hash
+			a.List = append(a.List, verdicts[i])
 		}
-		a := answers[n.session]
-		if a == nil {
-			a = new(Verdicts)
-			answers[n.session] = a
-			order = append(order, n.session)
-		}
-		a.Counter, a.Hash = n.counter, n.hash
-		a.List = append(a.List, verdicts[i])
 	}
 	for _, id := range order {
 		c.reply(id, *answers[id])

@@ -131,6 +131,7 @@ func draw(s *schedule) plan {
 	if s.chance(0.12) {
 		p.Expire = true
 		p.Active = s.between(4*hour, 12*hour)
+		p.Heal = 2 * hour
 	}
 	return p
 }

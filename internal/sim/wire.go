@@ -42,10 +42,19 @@ func (w *world) dial(d *device) {
 		return
 	}
 	g := up[w.below(len(up))]
+	accepted := false
+	// Whoever does not answer a dial is not there.
+	d.do(20*second, func() {
+		if !accepted {
+			accepted = true
+			fail("the gateway does not answer")
+		}
+	})
 	g.do(w.between(1, 40), func() {
-		if d.life != life || !d.up {
+		if d.life != life || !d.up || accepted {
 			return
 		}
+		accepted = true
 		wire := &wire{w: w, device: d, life: life, slow: w.chance(w.plan.Network.SlowReaders)}
 		wire.server = g.accept(wire)
 		d.do(w.between(1, 40), func() {
