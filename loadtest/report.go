@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,8 +69,11 @@ type Report struct {
 // failuresShown bounds Report.Failures.
 const failuresShown = 20
 
-// fail notes something that was wrong.
+// fail notes something that was wrong, once.
 func (r *Report) fail(format string, args ...any) {
+	if slices.Contains(r.Failures, fmt.Sprintf(format, args...)) {
+		return
+	}
 	if len(r.Failures) < failuresShown {
 		r.Failures = append(r.Failures, fmt.Sprintf(format, args...))
 	} else if len(r.Failures) == failuresShown {

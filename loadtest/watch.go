@@ -2,8 +2,10 @@ package loadtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
+	"github.com/tidegate/tidegate/compress"
 	"github.com/tidegate/tidegate/protocol"
 )
 
@@ -78,7 +80,7 @@ func (w *watch) connected() *watchedConn {
 func (c *watchedConn) sent(msg []byte) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	frames, err := protocol.DecodeMessage(msg, c.names)
+	frames, err := c.decode(msg)
 	if err != nil {
 		c.w.fail("the device sent a message that cannot be decoded: %v", err)
 		return
@@ -106,7 +108,7 @@ func (c *watchedConn) received(msg []byte) (lose bool) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	c.w.bytes += int64(len(msg))
-	frames, err := protocol.DecodeMessage(msg, c.names)
+	frames, err := c.decode(msg)
 	if err != nil {
 		c.w.fail("the gateway sent a message that cannot be decoded: %v", err)
 		return false
@@ -192,6 +194,24 @@ func (c *watchedConn) advance(at *watchedHandle, seq uint64) {
 	at.space.newest = max(at.space.newest, seq)
 }
 
+// decode decodes a message of either side.
+func (c *watchedConn) decode(msg []byte) ([]protocol.Frame, error) {
+	return protocol.Decoder{Names: c.names, Decompress: decompress}.Decode(msg)
+}
+
+func decompress(dictionary uint32, data []byte) ([]byte, error) {
+	codec, err := codecs()
+	if err != nil {
+		return nil, err
+	}
+	if dictionary != 0 {
+		return nil, fmt.Errorf("nobody offered the dictionary %d", dictionary)
+	}
+	return codec.Decode(nil, data, maxMessage)
+}
+
+var codecs = sync.OnceValues(func() (*compress.Codec, error) { return compress.New() })
+
 // names finds the name table for a handle; the decoder keeps it up to date.
 func (c *watchedConn) names(h protocol.Handle) *protocol.NameTable {
 	if s := c.handles[h]; s != nil {
@@ -206,8 +226,9 @@ func (w *watch) gap(format string, args ...any) {
 }
 
 func (w *watch) fail(format string, args ...any) {
-	if len(w.failures) < failuresShown {
-		w.failures = append(w.failures, fmt.Sprintf(format, args...))
+	failure := fmt.Sprintf(format, args...)
+	if len(w.failures) < failuresShown && !slices.Contains(w.failures, failure) {
+		w.failures = append(w.failures, failure)
 	}
 }
 

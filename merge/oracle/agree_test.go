@@ -246,10 +246,44 @@ func (w *world) resolve(t *rapid.T) protocol.Op {
 	}
 	slices.Sort(ids)
 	op := protocol.Op{Kind: protocol.OpResolve, Collection: protocol.ConflictCollection, ID: rapid.SampledFrom(ids).Draw(t, "conflict")}
-	if rapid.Bool().Draw(t, "keeps") {
-		op.Value = protocol.StringValue(rapid.SampledFrom(words).Draw(t, "word"))
+	switch word := rapid.SampledFrom(words).Draw(t, "word"); rapid.IntRange(0, 3).Draw(t, "resolution") {
+	case 0:
+		op.Value = protocol.StringValue(word)
+	case 1:
+		op.Value = protocol.MustValue(map[string]any{"text": word})
+	case 2:
+		op.Value = protocol.MustValue(map[string]any{})
 	}
 	return op
+}
+
+// transcript tells the end of the log, for a failure.
+func (w *world) transcript() string {
+	var s strings.Builder
+	for _, c := range w.commits[max(0, len(w.commits)-3):] {
+		fmt.Fprintf(&s, "commit %d\n", c.Seq)
+		for i := range c.Mutations {
+			m := &c.Mutations[i]
+			body, err := protocol.DecodeMutation(m.Body)
+			if err != nil {
+				fmt.Fprintf(&s, "\t%v\n", err)
+				continue
+			}
+			fmt.Fprintf(&s, "\tdevice %d, base %d, time %d, whole %t, requires %v: outcome %d %s\n",
+				m.Author.Device[0], m.Base, m.EditTime, body.Whole, body.Preconditions, m.Verdict.Outcome, m.Verdict.Code)
+			for j := range body.Ops {
+				fmt.Fprintf(&s, "\t\t%s", oracle.Describe(&body.Ops[j]))
+				if len(m.Verdict.Ops) > j {
+					fmt.Fprintf(&s, ": outcome %d %s", m.Verdict.Ops[j].Outcome, m.Verdict.Ops[j].Code)
+				}
+				s.WriteByte('\n')
+			}
+			for _, change := range m.Changes {
+				fmt.Fprintf(&s, "\t\t\tkind %d %s/%s %v\n", change.Kind, change.Collection, change.ID, change.Fields)
+			}
+		}
+	}
+	return s.String()
 }
 
 // TestMergeAgrees has merge and the oracle judge the same mutations.
@@ -271,28 +305,29 @@ func TestMergeAgrees(t *testing.T) {
 					}
 					c := w.commit(t, batch)
 					if err := o.Commit(c); err != nil {
-						rt.Fatalf("%v", err)
+						rt.Fatalf("%v\n%s", err, w.transcript())
 					}
-					compareStates(rt, w.state(), o.State())
+					compareStates(rt, w, o.State())
 				}
 			})
 		})
 	}
 }
 
-func compareStates(t *rapid.T, have, want []protocol.RecordState) {
+func compareStates(t *rapid.T, w *world, want []protocol.RecordState) {
+	have := w.state()
 	if merge.StateHash(slices.Values(have)) == merge.StateHash(slices.Values(want)) {
 		return
 	}
 	for i := range max(len(have), len(want)) {
 		switch {
 		case i >= len(have):
-			t.Fatalf("merge lacks %+v", want[i])
+			t.Fatalf("merge lacks %+v\n%s", want[i], w.transcript())
 		case i >= len(want):
-			t.Fatalf("merge has %+v", have[i])
+			t.Fatalf("merge has %+v\n%s", have[i], w.transcript())
 		}
 		if string(protocol.AppendRecordState(nil, &have[i])) != string(protocol.AppendRecordState(nil, &want[i])) {
-			t.Fatalf("merge has\n\t%+v\nthe oracle\n\t%+v", have[i], want[i])
+			t.Fatalf("merge has\n\t%+v\nthe oracle\n\t%+v\n%s", have[i], want[i], w.transcript())
 		}
 	}
 	t.Fatal("the hashes differ and the states do not")

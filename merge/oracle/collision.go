@@ -1,8 +1,8 @@
 package oracle
 
 import (
-	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
@@ -49,10 +49,10 @@ func compareConflicts(derived []collision, logged []protocol.Conflict) error {
 			kept = kept || l.Lost.Value == d.value || l.Lost.Blob != protocol.BlobID{}
 		}
 		if !found {
-			return fmt.Errorf("nobody is told of the conflict %v", d)
+			return fmt.Errorf("nobody is told of the conflict %v; told are %s", d, describeConflicts(logged))
 		}
 		if !kept && !d.value.IsAbsent() {
-			return fmt.Errorf("the conflict %v does not keep the value %s", d, d.value)
+			return fmt.Errorf("the conflict %v does not keep the value %s; told are %s", d, d.value, describeConflicts(logged))
 		}
 	}
 	for j := range logged {
@@ -61,11 +61,23 @@ func compareConflicts(derived []collision, logged []protocol.Conflict) error {
 			found = found || same(&derived[i], l)
 		}
 		if !found {
-			return fmt.Errorf("a conflict is told that there was none of: %s/%s.%s %s (%s, open %t, lost device %s)",
-				l.Collection, l.ID, l.Field, l.Element, l.Policy, l.Open, l.Lost.Author.Device)
+			return fmt.Errorf("a conflict is told that there was none of: %s", describeConflicts(logged[j:j+1]))
 		}
 	}
 	return nil
+}
+
+func describeConflicts(list []protocol.Conflict) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var all []string
+	for i := range list {
+		c := &list[i]
+		all = append(all, fmt.Sprintf("%s/%s.%s[%s] (%s, open %t, kept device %s %s, lost device %s %s)", c.Collection, c.ID, c.Field, c.Element,
+			c.Policy, c.Open, c.Kept.Author.Device, c.Kept.Value, c.Lost.Author.Device, c.Lost.Value))
+	}
+	return strings.Join(all, "; ")
 }
 
 // Fields of a conflict record.
@@ -84,10 +96,10 @@ const (
 	fieldOthers     = "others"
 )
 
-// asked says whether the field's x-merge-ask lifts a collision to a question.
-func (t *turn) asked(r *record, f protocol.FieldValue, wins bool) bool {
+// lifts says whether the field's x-merge-ask makes a question of a collision.
+func (t *turn) lifts(r *record, f protocol.FieldValue, wins bool) bool {
 	old, last := r.value(f.Field), r.last(f.Field)
-	if old == f.Value || wins && !last.at.unseenBy(t.at) {
+	if old == f.Value || wins && (last == nil || !last.at.unseenBy(t.at)) {
 		return false
 	}
 	q := merge.Question{Field: f.Field, Base: f.Was, Kept: old, Lost: f.Value, LostTime: t.at.time, Collided: t.collided[r.key]}
@@ -103,17 +115,20 @@ func (t *turn) asked(r *record, f protocol.FieldValue, wins bool) bool {
 // askFields opens a conflict for each field of a set op.
 func (t *turn) askFields(r *record, op *protocol.Op, rival *event) {
 	for _, f := range op.Fields {
-		t.ask(r.key, f.Field, t.o.rules.policy(r.key.collection, f.Field), rival.at, t.at, f.Was, r.value(f.Field), f.Value)
+		if r.value(f.Field) == f.Value {
+			continue
+		}
+		t.ask(r.key, f.Field, rival.at, t.at, f.Was, r.value(f.Field), f.Value)
 	}
 }
 
 // ask opens a conflict about a field, or adds the lost value to the open one.
-func (t *turn) ask(k key, field string, policy protocol.Policy, keptAt, lostAt stamp, base, kept, lost protocol.Value) {
-	t.collide(collision{key: k, field: field, policy: policy, open: true, kept: keptAt, lost: lostAt, value: lost})
+func (t *turn) ask(k key, field string, keptAt, lostAt stamp, base, kept, lost protocol.Value) {
+	t.collide(collision{key: k, field: field, policy: protocol.PolicyAsk, open: true, kept: keptAt, lost: lostAt, value: lost})
 	r := t.record(key{protocol.ConflictCollection, t.o.rules.conflictID(k, field)})
 	by := func(s stamp) protocol.Value {
 		return valueOf(map[string]any{
-			"device": hex.EncodeToString(s.author.Device[:]),
+			"device": s.author.Device.String(),
 			"user":   s.author.User,
 		})
 	}
@@ -124,12 +139,15 @@ func (t *turn) ask(k key, field string, policy protocol.Policy, keptAt, lostAt s
 	}
 	if l, _ := r.life(); l == alive {
 		others, _ := r.value(fieldOthers).Any().([]any)
-		write(fieldOthers, valueOf(append(others, map[string]any{
-			"value":  lost.Any(),
-			"device": hex.EncodeToString(lostAt.author.Device[:]),
+		other := map[string]any{
+			"device": lostAt.author.Device.String(),
 			"user":   lostAt.author.User,
 			"time":   int64(lostAt.time),
-		})))
+		}
+		if !lost.IsAbsent() {
+			other["value"] = lost.Any()
+		}
+		write(fieldOthers, valueOf(append(others, other)))
 		return
 	}
 	t.markOpen(k, field, setAdd)
@@ -137,7 +155,7 @@ func (t *turn) ask(k key, field string, policy protocol.Policy, keptAt, lostAt s
 	write(fieldCollection, protocol.StringValue(k.collection))
 	write(fieldID, protocol.StringValue(k.id))
 	write(fieldField, protocol.StringValue(field))
-	write(fieldPolicy, protocol.StringValue(string(policy)))
+	write(fieldPolicy, protocol.StringValue(string(protocol.PolicyAsk)))
 	write(fieldBase, base)
 	write(fieldKept, kept)
 	write(fieldLost, lost)
@@ -153,7 +171,7 @@ func (t *turn) resolve(op *protocol.Op) result {
 	if l, _ := r.life(); l != alive {
 		return rejected(protocol.RejectMissing)
 	}
-	for _, e := range r.generation() {
+	for _, e := range r.events {
 		if e.at.unseenBy(t.at) {
 			return rejected(protocol.RejectStale)
 		}
@@ -161,17 +179,102 @@ func (t *turn) resolve(op *protocol.Op) result {
 	text := func(f string) string { s, _ := r.value(f).Text(); return s }
 	target := t.record(key{text(fieldCollection), text(fieldID)})
 	field := text(fieldField)
+	if kind := op.Value.Kind(); field == "" && kind != protocol.KindAbsent && kind != protocol.KindMap {
+		return rejected(protocol.RejectPolicy)
+	}
+	op = &protocol.Op{Kind: protocol.OpSet, Collection: target.key.collection, ID: target.key.id,
+		Fields: []protocol.FieldValue{{Field: field, Value: op.Value}}, Value: op.Value}
+	if field == "" {
+		op.Kind, op.Fields = protocol.OpCreate, nil
+		fields, _ := op.Value.Any().(map[string]any)
+		for name, x := range fields {
+			op.Fields = append(op.Fields, protocol.FieldValue{Field: name, Value: valueOf(x)})
+		}
+	}
+	fit := t.o.rules.schema.Fit(op)
+	if fit.Whole {
+		return rejected(fit.Code)
+	}
 	t.append(r, makeEvent(deleted))
 	t.markOpen(target.key, field, setRemove)
-	if l, _ := target.life(); l != alive || field == "" {
+	switch l, _ := target.life(); {
+	case field == "":
+		return t.resolveDeletion(target, op.Value, fit.Fields)
+	case l != alive:
 		return result{}
 	}
-	if op.Value.IsAbsent() {
-		t.append(target, event{kind: unset, field: field})
+	return t.grant(target, protocol.FieldValue{Field: field, Value: op.Value})
+}
+
+// grant gives a field the value that a person decided on, over whatever it has.
+func (t *turn) grant(r *record, f protocol.FieldValue) result {
+	res := result{}
+	if last, old := r.last(f.Field), r.value(f.Field); last != nil && last.at.unseenBy(t.at) && old != f.Value {
+		t.collide(collision{key: r.key, field: f.Field, policy: t.o.rules.policy(r.key.collection, f.Field), kept: t.at, lost: last.at, value: old})
+		res.outcome = protocol.Merged
+	}
+	if f.Value.IsAbsent() {
+		t.append(r, event{kind: unset, field: f.Field})
 	} else {
-		t.append(target, event{kind: put, field: field, value: op.Value})
+		t.append(r, event{kind: put, field: f.Field, value: f.Value})
+	}
+	return res
+}
+
+// resolveDeletion settles whether a record is deleted: with no value it is, with a
+// map of fields it is there and has them.
+func (t *turn) resolveDeletion(r *record, v protocol.Value, fields []protocol.FieldValue) result {
+	l, _ := r.life()
+	if v.IsAbsent() {
+		if l != alive {
+			return result{}
+		}
+		unseen := t.unseen(r)
+		t.end(r, unseen, protocol.PolicyAsk)
+		return t.met(len(unseen) > 0)
+	}
+	if l == dead {
+		t.append(r, makeEvent(undeleted))
+	}
+	for _, f := range fields {
+		t.fulfil(r, f)
 	}
 	return result{}
+}
+
+// fulfil carries out a wish for a field of a record that is there after all.
+func (t *turn) fulfil(r *record, f protocol.FieldValue) {
+	elements, _ := f.Value.Any().([]any)
+	switch old := r.value(f.Field); t.o.rules.policy(r.key.collection, f.Field) {
+	case protocol.PolicyCounter:
+		if float(f.Value) != 0 || old.IsAbsent() {
+			t.append(r, event{kind: added, field: f.Field, value: f.Value})
+		}
+	case protocol.PolicyMax:
+		if old.IsAbsent() || float(f.Value) > float(old) {
+			t.append(r, event{kind: raised, field: f.Field, value: f.Value})
+		}
+	case protocol.PolicyMin:
+		if old.IsAbsent() || float(f.Value) < float(old) {
+			t.append(r, event{kind: lowered, field: f.Field, value: f.Value})
+		}
+	case protocol.PolicySet:
+		for _, e := range elements {
+			t.append(r, event{kind: setAdd, field: f.Field, value: valueOf(e)})
+		}
+	case protocol.PolicyList:
+		position := ""
+		if items := r.items(f.Field); len(items) > 0 {
+			position = items[len(items)-1].Position
+		}
+		for i, e := range elements {
+			position = merge.Between(position, "")
+			id := fmt.Sprintf("%d-%d-%s", i, t.logged.Counter, t.at.author.Device)
+			t.append(r, event{kind: listInsert, field: f.Field, element: id, position: position, value: valueOf(e)})
+		}
+	default:
+		t.grant(r, f)
+	}
 }
 
 // markOpen notes in a record that one of its fields has an open conflict, or has
@@ -196,6 +299,8 @@ func (t *turn) forgetOpen(r *record) {
 		id, _ := c.value(fieldID).Text()
 		if of == r.key.collection && id == r.key.id {
 			t.append(c, makeEvent(deleted))
+			field, _ := c.value(fieldField).Text()
+			t.markOpen(r.key, field, setRemove)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package oracle
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
 )
@@ -31,13 +34,15 @@ func (t *turn) op(op *protocol.Op, fit merge.Fit) result {
 		}
 		return t.delete(r)
 	case protocol.OpUndelete:
-		switch l {
-		case absent:
+		switch {
+		case l == absent:
 			return rejected(protocol.RejectMissing)
-		case dead:
+		case l == alive:
+			return result{}
+		case !event.at.unseenBy(t.at):
 			t.append(r, makeEvent(undeleted))
+			return result{}
 		}
-		return result{}
 	}
 	switch l {
 	case absent:
@@ -58,9 +63,14 @@ func (t *turn) create(r *record, fields []protocol.FieldValue) {
 		case protocol.PolicySet:
 			elements, _ := f.Value.Any().([]any)
 			for _, e := range elements {
-				if v, err := protocol.ValueOf(e); err == nil {
-					t.append(r, event{kind: setAdd, field: f.Field, value: v})
-				}
+				t.append(r, event{kind: setAdd, field: f.Field, value: valueOf(e)})
+			}
+		case protocol.PolicyList:
+			elements, _ := f.Value.Any().([]any)
+			position := ""
+			for i, e := range elements {
+				position = merge.Between(position, "")
+				t.append(r, event{kind: listInsert, field: f.Field, element: strconv.Itoa(i), position: position, value: valueOf(e)})
 			}
 		default:
 			t.append(r, event{kind: put, field: f.Field, value: f.Value})
@@ -70,40 +80,112 @@ func (t *turn) create(r *record, fields []protocol.FieldValue) {
 
 // delete deletes a living record, if the collection's policy lets it.
 func (t *turn) delete(r *record) result {
-	var unseen []*event
-	for _, field := range r.fields() {
-		if e := r.last(field); e.at.unseenBy(t.at) {
-			unseen = append(unseen, e)
-		}
-	}
-	if _, birth := r.life(); birth.at.unseenBy(t.at) && len(unseen) == 0 {
-		unseen = append(unseen, birth)
-	}
+	unseen := t.unseen(r)
 	if len(unseen) == 0 {
-		t.append(r, makeEvent(deleted))
+		t.end(r, nil, "")
 		return result{}
 	}
-	newest := unseen[0]
-	for _, e := range unseen {
-		if e.at.seq > newest.at.seq {
-			newest = e
+	newest := unseen[0].at
+	for _, u := range unseen {
+		if u.at.seq > newest.seq {
+			newest = u.at
 		}
 	}
 	switch policy := t.o.rules.onDelete(r.key.collection); policy {
 	case protocol.PolicyUpdateWins:
-		t.collide(collision{key: r.key, policy: policy, kept: newest.at, lost: t.at})
+		t.collide(collision{key: r.key, policy: policy, kept: newest, lost: t.at})
 		return result{outcome: protocol.Superseded}
 	case protocol.PolicyAsk:
-		t.ask(r.key, "", policy, newest.at, t.at, protocol.Value{}, protocol.Value{}, protocol.Value{})
+		// What stands is the record, which everybody sees; it need not be told.
+		t.ask(r.key, "", newest, t.at, protocol.Value{}, mapOf(nil), protocol.Value{})
 		return result{outcome: protocol.Conflicted}
 	default:
-		for _, e := range unseen {
-			t.collide(collision{key: r.key, field: e.field, policy: policy, kept: t.at, lost: e.at})
-		}
-		t.append(r, makeEvent(deleted))
-		t.forgetOpen(r)
+		t.end(r, unseen, policy)
 		return result{outcome: protocol.Merged}
 	}
+}
+
+// end deletes a record over changes that the author had not seen, whose authors
+// are told.
+func (t *turn) end(r *record, unseen []change, policy protocol.Policy) {
+	told := map[protocol.DeviceID]bool{}
+	for _, u := range unseen {
+		if !u.value.IsAbsent() {
+			t.collide(collision{key: r.key, field: u.field, element: u.element, policy: policy, kept: t.at, lost: u.at, value: u.value})
+			told[u.at.author.Device] = true
+		}
+	}
+	for _, u := range unseen {
+		if !told[u.at.author.Device] {
+			t.collide(collision{key: r.key, policy: policy, kept: t.at, lost: u.at})
+			told[u.at.author.Device] = true
+		}
+	}
+	t.append(r, makeEvent(deleted))
+	t.forgetOpen(r)
+}
+
+// unseenAdds lists, for each device that added elements to a set unseen, these
+// elements, with the first such add.
+func (t *turn) unseenAdds(r *record, field string) []change {
+	var all []change
+	elements := map[protocol.DeviceID][]any{}
+	for _, v := range r.elements(field) {
+		for _, add := range r.adds(field, v) {
+			if !add.at.unseenBy(t.at) {
+				continue
+			}
+			device := add.at.author.Device
+			if elements[device] == nil {
+				all = append(all, change{field: field, at: add.at})
+			}
+			elements[device] = append(elements[device], v)
+		}
+	}
+	for i := range all {
+		all[i].value = valueOf(elements[all[i].at.author.Device])
+	}
+	return all
+}
+
+// change is something in a record that the author of a delete had not seen; its
+// value is absent if it was a removal.
+type change struct {
+	field, element string
+	value          protocol.Value
+	at             stamp
+}
+
+// unseen lists what others changed in a record since the mutation's base: plain
+// fields and elements of lists by their last change, sets by their adds, a field
+// in which there was nothing but removals by the last of them; and the record's
+// creation or return if there is nothing else.
+func (t *turn) unseen(r *record) []change {
+	var all []change
+	for _, field := range r.fields() {
+		if field == protocol.ConflictCollection {
+			continue // ours, nobody's edit
+		}
+		var found []change
+		switch r.kindOf(field) {
+		case protocol.SetOf:
+			found = t.unseenAdds(r, field)
+		case protocol.ListOf:
+			for _, id := range r.everInserted(field) {
+				if it := r.item(field, id); it.removed == nil {
+					found = append(found, t.unseenEdits(field, it)...)
+				}
+			}
+		}
+		if e := r.last(field); len(found) == 0 && e.at.unseenBy(t.at) {
+			found = []change{{field: field, value: r.value(field), at: e.at}}
+		}
+		all = append(all, found...)
+	}
+	if _, birth := r.life(); len(all) == 0 && birth.at.unseenBy(t.at) {
+		all = append(all, change{at: birth.at})
+	}
+	return all
 }
 
 // updateDeleted decides an update of a record that is deleted.
@@ -111,36 +193,105 @@ func (t *turn) updateDeleted(r *record, op *protocol.Op, end *event) result {
 	if !end.at.unseenBy(t.at) {
 		return rejected(protocol.RejectDeleted)
 	}
-	field := op.Field
-	if len(op.Fields) > 0 {
-		field = op.Fields[0].Field
-	}
 	switch policy := t.o.rules.onDelete(r.key.collection); policy {
 	case protocol.PolicyUpdateWins:
 		t.collide(collision{key: r.key, policy: policy, kept: t.at, lost: end.at})
 		t.append(r, makeEvent(undeleted))
+		if op.Kind == protocol.OpUndelete {
+			return result{outcome: protocol.Merged}
+		}
 		res := t.update(r, op)
 		if res.outcome == protocol.Applied {
 			res.outcome = protocol.Merged
 		}
 		return res
 	case protocol.PolicyAsk:
-		t.ask(r.key, field, policy, end.at, t.at, protocol.Value{}, protocol.Value{}, wanted(op, field))
+		// All that a mutation wants of the record is one question.
+		if !slices.Contains(t.asked, r.key) {
+			t.asked = append(t.asked, r.key)
+			t.ask(r.key, "", end.at, t.at, protocol.Value{}, protocol.Value{}, t.wishes(r.key))
+		}
+		if op.Kind == protocol.OpListMove || op.Kind == protocol.OpListSet {
+			t.collide(collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList, kept: end.at, lost: t.at, value: operand(op)})
+		}
 		return result{outcome: protocol.Conflicted}
 	default:
-		t.collide(collision{key: r.key, field: field, policy: policy, kept: end.at, lost: t.at, value: wanted(op, field)})
+		for _, w := range wants(op) {
+			t.collide(collision{key: r.key, field: w.field, element: w.element, policy: policy, kept: end.at, lost: t.at, value: w.value})
+		}
 		return result{outcome: protocol.Superseded}
 	}
 }
 
-// wanted is the value that an op wants a field to have.
-func wanted(op *protocol.Op, field string) protocol.Value {
-	for _, f := range op.Fields {
-		if f.Field == field {
-			return f.Value
+// want is a value that an op wants somewhere; absent if it wants something gone.
+type want struct {
+	field, element string
+	value          protocol.Value
+}
+
+// wants lists what an update wants.
+func wants(op *protocol.Op) []want {
+	switch op.Kind {
+	case protocol.OpSet, protocol.OpUnset:
+		var all []want
+		for _, f := range sets(op) {
+			all = append(all, want{field: f.Field, value: f.Value})
+		}
+		return all
+	case protocol.OpSetRemove, protocol.OpListRemove:
+		return []want{{field: op.Field, element: op.Element}}
+	case protocol.OpListMove:
+		return []want{{field: op.Field, element: op.Element, value: protocol.StringValue(op.Position)}}
+	case protocol.OpUndelete:
+		return nil
+	}
+	return []want{{field: op.Field, element: op.Element, value: op.Value}}
+}
+
+// wishes is what a mutation wants of a record that is deleted, as one value: what
+// to set, what to add to a counter, what to put into a set or a list.
+func (t *turn) wishes(k key) protocol.Value {
+	fields := map[string]protocol.Value{}
+	elements := map[string][]any{}
+	for i := range t.mutation.Ops {
+		op := &t.mutation.Ops[i]
+		if op.Collection != k.collection || op.ID != k.id || t.fits[i].Code != "" {
+			continue
+		}
+		switch old := fields[op.Field]; op.Kind {
+		case protocol.OpSet, protocol.OpUnset:
+			for _, f := range sets(op) {
+				fields[f.Field] = f.Value
+			}
+		case protocol.OpAdd:
+			fields[op.Field] = number(float(old) + float(op.Value))
+		case protocol.OpMax:
+			if old.IsAbsent() || float(op.Value) > float(old) {
+				fields[op.Field] = op.Value
+			}
+		case protocol.OpMin:
+			if old.IsAbsent() || float(op.Value) < float(old) {
+				fields[op.Field] = op.Value
+			}
+		case protocol.OpSetAdd, protocol.OpListInsert:
+			elements[op.Field] = append(elements[op.Field], op.Value)
 		}
 	}
-	return op.Value
+	for field, list := range elements {
+		fields[field] = valueOf(list)
+	}
+	return mapOf(fields)
+}
+
+// mapOf makes one value of fields; absent ones are left out.
+func mapOf(fields map[string]protocol.Value) protocol.Value {
+	entries := map[string]any{}
+	for name, v := range fields {
+		if !v.IsAbsent() {
+			entries[name] = v.Any()
+		}
+	}
+	return valueOf(entries)
 }
 
 // update decides an op on a field of a living record.
@@ -151,10 +302,12 @@ func (t *turn) update(r *record, op *protocol.Op) result {
 	case protocol.OpUnset:
 		return t.set(r, &protocol.Op{Kind: protocol.OpSet, Fields: sets(op)})
 	case protocol.OpAdd:
-		if number(float(r.value(op.Field)) + float(op.Value)).IsAbsent() {
+		old := r.value(op.Field)
+		sum := number(float(old) + float(op.Value))
+		if sum.IsAbsent() {
 			return rejected(protocol.RejectInvalid)
 		}
-		return t.arithmetic(r, op, added, true)
+		return t.arithmetic(r, op, added, sum != old)
 	case protocol.OpMax:
 		v := r.value(op.Field)
 		return t.arithmetic(r, op, raised, v.IsAbsent() || float(op.Value) > float(v))
@@ -191,35 +344,43 @@ func (t *turn) set(r *record, op *protocol.Op) result {
 		return result{}
 	}
 	policy := t.o.rules.policy(r.key.collection, op.Fields[0].Field)
+	same := !slices.ContainsFunc(op.Fields, func(f protocol.FieldValue) bool { return r.value(f.Field) != f.Value })
 	wins := policy == protocol.PolicyLWW && t.at.beats(rival.at)
 	switch policy {
 	case protocol.PolicyStrict:
-		return rejected(protocol.RejectStale)
+		t.refused = rejected(protocol.RejectStale)
+		return t.refused
 	case protocol.PolicyAsk:
+		if same {
+			return result{outcome: protocol.Merged}
+		}
 		t.askFields(r, op, rival)
 		return result{outcome: protocol.Conflicted}
 	}
 	for _, f := range op.Fields {
-		if t.asked(r, f, wins) {
+		if t.lifts(r, f, wins) {
 			t.askFields(r, op, rival)
 			return result{outcome: protocol.Conflicted}
 		}
 	}
 	for _, f := range op.Fields {
-		old := r.value(f.Field)
-		if old == f.Value {
-			continue
-		}
-		if wins {
-			t.collide(collision{key: r.key, field: f.Field, policy: policy, kept: t.at, lost: rival.at, value: old})
-		} else {
+		old, last := r.value(f.Field), r.last(f.Field)
+		switch {
+		case old == f.Value:
+		case wins && (last == nil || !last.at.unseenBy(t.at)):
+			// Only other members of the group collide.
+		case wins:
+			t.collide(collision{key: r.key, field: f.Field, policy: policy, kept: t.at, lost: last.at, value: old})
+		default:
 			t.collide(collision{key: r.key, field: f.Field, policy: policy, kept: rival.at, lost: t.at, value: f.Value})
 		}
 	}
-	if !wins {
+	switch {
+	case wins:
+		write()
+	case !same:
 		return result{outcome: protocol.Superseded}
 	}
-	write()
 	return result{outcome: protocol.Merged}
 }
 
@@ -243,13 +404,14 @@ func (t *turn) met(concurrent bool) result {
 
 // setElement adds or removes one element of a set.
 func (t *turn) setElement(r *record, op *protocol.Op) result {
-	e := r.lastOf(op.Field, func(e *event) bool { return e.value == op.Value })
+	e := r.last(op.Field)
 	res := t.met(e != nil && e.at.unseenBy(t.at))
 	if op.Kind == protocol.OpSetAdd {
 		t.append(r, event{kind: setAdd, field: op.Field, value: op.Value})
 		return res
 	}
-	if open := r.adds(op.Field, op.Value); len(open) == 0 {
+	seen := func(add *event) bool { return !add.at.unseenBy(t.at) }
+	if !slices.ContainsFunc(r.adds(op.Field, op.Value), seen) {
 		return res
 	}
 	t.append(r, event{kind: setRemove, field: op.Field, value: op.Value})

@@ -117,17 +117,6 @@ func (r *record) last(field string) *event {
 	return nil
 }
 
-// lastOf returns the last event of a field that match accepts.
-func (r *record) lastOf(field string, match func(*event) bool) *event {
-	events := r.generation()
-	for i := len(events) - 1; i >= 0; i-- {
-		if events[i].field == field && match(&events[i]) {
-			return &events[i]
-		}
-	}
-	return nil
-}
-
 // fields lists all fields that ever had an event, in byte order.
 func (r *record) fields() []string {
 	var names []string
@@ -167,24 +156,26 @@ func (r *record) value(field string) protocol.Value {
 	return v
 }
 
-// adds returns the adds of an element of a set that no later remove covers. A
-// remove covers the adds that its author had seen, its own device's among them.
+// adds returns the adds of an element of a set that stand: those that no later
+// remove has taken away, and no later add replaced. Both go as far as their author
+// had seen; what that author's own device added, it had.
 func (r *record) adds(field string, element protocol.Value) []*event {
-	var open []*event
+	var standing []*event
 	events := r.generation()
 	for i := range events {
 		e := &events[i]
-		if e.field != field || e.value != element {
+		if e.field != field || e.value != element || e.kind != setAdd && e.kind != setRemove {
 			continue
 		}
-		switch e.kind {
-		case setAdd:
-			open = append(open, e)
-		case setRemove:
-			open = slices.DeleteFunc(open, func(a *event) bool { return !a.at.unseenBy(e.at) })
+		standing = slices.DeleteFunc(standing, func(a *event) bool {
+			// What is noted of open conflicts is the server's, and seen by all.
+			return field == protocol.ConflictCollection || !a.at.unseenBy(e.at)
+		})
+		if e.kind == setAdd {
+			standing = append(standing, e)
 		}
 	}
-	return open
+	return standing
 }
 
 // elements lists a set's elements in byte order of their encoding.
@@ -232,14 +223,23 @@ func (r *record) item(field, element string) *item {
 	return it
 }
 
+// everInserted lists the elements that a list ever had.
+func (r *record) everInserted(field string) []string {
+	var all []string
+	for _, e := range r.generation() {
+		if e.field == field && e.kind == listInsert {
+			all = append(all, e.element)
+		}
+	}
+	return all
+}
+
 // items lists a list's living elements by (position, element).
 func (r *record) items(field string) []*item {
 	var all []*item
-	for _, e := range r.generation() {
-		if e.field == field && e.kind == listInsert {
-			if it := r.item(field, e.element); it.removed == nil {
-				all = append(all, it)
-			}
+	for _, id := range r.everInserted(field) {
+		if it := r.item(field, id); it.removed == nil {
+			all = append(all, it)
 		}
 	}
 	slices.SortFunc(all, func(a, b *item) int {
@@ -289,6 +289,28 @@ func (r *record) state() protocol.RecordState {
 		s.Fields = append(s.Fields, f)
 	}
 	return s
+}
+
+// content is a field's content as one value: the elements of a set or a list are
+// an array. It is absent if there is none.
+func (r *record) content(field string) protocol.Value {
+	var list []any
+	switch r.kindOf(field) {
+	case protocol.SetOf:
+		for _, v := range r.elements(field) {
+			list = append(list, v.Any())
+		}
+	case protocol.ListOf:
+		for _, it := range r.items(field) {
+			list = append(list, it.Value.Any())
+		}
+	default:
+		return r.value(field)
+	}
+	if len(list) == 0 {
+		return protocol.Value{}
+	}
+	return valueOf(list)
 }
 
 // float is the number in v, 0 if there is none.

@@ -12,9 +12,10 @@ func (t *turn) list(r *record, op *protocol.Op) result {
 		if it != nil {
 			return rejected(protocol.RejectExists)
 		}
+		last := r.last(op.Field)
 		t.append(r, event{kind: listInsert, field: op.Field, element: op.Element,
 			position: t.free(r, op), value: op.Value})
-		return result{}
+		return t.met(last != nil && last.at.unseenBy(t.at))
 	}
 	if it == nil {
 		return rejected(protocol.RejectMissing)
@@ -22,7 +23,7 @@ func (t *turn) list(r *record, op *protocol.Op) result {
 	if it.removed != nil {
 		switch {
 		case op.Kind == protocol.OpListRemove:
-			return result{}
+			return t.met(r.last(op.Field).at.unseenBy(t.at))
 		case !it.removed.at.unseenBy(t.at):
 			return rejected(protocol.RejectMissing)
 		}
@@ -40,14 +41,10 @@ func (t *turn) list(r *record, op *protocol.Op) result {
 			t.append(r, event{kind: listSet, field: op.Field, element: op.Element, value: op.Value})
 		})
 	default:
-		res := result{}
-		for _, e := range []*event{it.valued, it.moved} {
-			if e.at.unseenBy(t.at) {
-				res.outcome = protocol.Merged
-				t.collide(collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList,
-					kept: t.at, lost: e.at, value: it.Value})
-				break
-			}
+		res := t.met(r.last(op.Field).at.unseenBy(t.at))
+		for _, u := range t.unseenEdits(op.Field, it) {
+			t.collide(collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList,
+				kept: t.at, lost: u.at, value: u.value})
 		}
 		t.append(r, event{kind: listRemove, field: op.Field, element: op.Element})
 		return res
@@ -57,10 +54,17 @@ func (t *turn) list(r *record, op *protocol.Op) result {
 // element decides an edit of a living element's place or value: lww.
 func (t *turn) element(r *record, op *protocol.Op, rival *event, old protocol.Value, write func()) result {
 	if !rival.at.unseenBy(t.at) {
+		res := t.met(r.last(op.Field).at.unseenBy(t.at))
 		write()
-		return result{}
+		return res
 	}
 	c := collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList}
+	if operand(op) == old {
+		if t.at.beats(rival.at) {
+			write()
+		}
+		return result{outcome: protocol.Merged}
+	}
 	if !t.at.beats(rival.at) {
 		c.kept, c.lost, c.value = rival.at, t.at, operand(op)
 		t.collide(c)
@@ -70,6 +74,19 @@ func (t *turn) element(r *record, op *protocol.Op, rival *event, old protocol.Va
 	t.collide(c)
 	write()
 	return result{outcome: protocol.Merged}
+}
+
+// unseenEdits lists what others did to a living element since the mutation's
+// base: its value, and its place if that is another's doing.
+func (t *turn) unseenEdits(field string, it *item) []change {
+	var all []change
+	if it.valued.at.unseenBy(t.at) {
+		all = append(all, change{field, it.Element, it.Value, it.valued.at})
+	}
+	if it.moved.at.unseenBy(t.at) && it.moved.at != it.valued.at {
+		all = append(all, change{field, it.Element, protocol.StringValue(it.Position), it.moved.at})
+	}
+	return all
 }
 
 // operand is what an op on an element wants: a value, or a place.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
@@ -17,6 +18,11 @@ type turn struct {
 	collisions []collision
 	// before is how long each touched record's history was before the mutation.
 	before map[key]int
+	// refused is set once an op has refused the whole mutation.
+	refused  result
+	mutation *protocol.Mutation
+	// asked are the records about whose deletion the mutation has asked.
+	asked []key
 	// fits is how each op fits the schema.
 	fits []merge.Fit
 	// collided are the fields of each record that collide in this mutation.
@@ -55,14 +61,17 @@ func (t *turn) run(m *protocol.Committed) error {
 
 // judge applies the ops of a mutation and returns the result of each.
 func (t *turn) judge(m *protocol.Mutation, logged []result) []result {
+	var invalid []collision
 	whole := func(r result) []result {
 		t.rollback()
+		t.collisions = invalid
 		all := make([]result, len(m.Ops))
 		for i := range all {
 			all[i] = r
 		}
 		return all
 	}
+	t.mutation = m
 	t.fits = make([]merge.Fit, len(m.Ops))
 	for i := range m.Ops {
 		t.fits[i] = t.o.rules.schema.Fit(&m.Ops[i])
@@ -91,17 +100,21 @@ func (t *turn) judge(m *protocol.Mutation, logged []result) []result {
 			if results[i].outcome != protocol.Rejected && !t.valid(mark.lengths) {
 				t.restore(mark)
 				results[i] = rejected(protocol.RejectInvalid)
+				kept := len(t.collisions)
+				t.keepInvalid(&m.Ops[i])
+				invalid = append(invalid, t.collisions[kept:]...)
 			}
 		}
 	}
+	if t.refused.outcome == protocol.Rejected {
+		return whole(t.refused)
+	}
 	if m.Whole {
 		for _, r := range results {
-			if r.outcome == protocol.Rejected {
+			switch {
+			case r.outcome == protocol.Rejected:
 				return whole(r)
-			}
-		}
-		for _, r := range results {
-			if r.outcome >= protocol.Superseded {
+			case r.outcome >= protocol.Superseded:
 				return whole(rejected(protocol.RejectStale))
 			}
 		}
@@ -118,6 +131,32 @@ func (t *turn) try(op *protocol.Op, fit merge.Fit, logged result) result {
 		return rejected(fit.Code)
 	}
 	return t.op(op, fit)
+}
+
+// keepInvalid keeps what an op wanted that would have made its record invalid, if
+// its author could not have known: others have changed the record unseen.
+func (t *turn) keepInvalid(op *protocol.Op) {
+	r := t.o.records[key{op.Collection, op.ID}]
+	if r == nil {
+		return
+	}
+	concurrent := slices.ContainsFunc(r.generation(), func(e event) bool { return e.at.unseenBy(t.at) })
+	if !concurrent {
+		return
+	}
+	for _, w := range wants(op) {
+		standing := r.content(w.field)
+		if w.element != "" {
+			standing = protocol.Value{}
+			if it := r.item(w.field, w.element); it != nil && it.removed == nil {
+				standing = it.Value
+			}
+		}
+		if standing != w.value {
+			t.collide(collision{key: r.key, field: w.field, element: w.element,
+				policy: t.o.rules.policy(r.key.collection, w.field), kept: r.events[len(r.events)-1].at, lost: t.at, value: w.value})
+		}
+	}
 }
 
 // count lists the fields of each record that the mutation sets against what was
@@ -163,11 +202,15 @@ func (t *turn) holds(p protocol.Precondition) bool {
 	if p.Version == 0 {
 		return !exists
 	}
-	if !exists {
-		return false
+	if r == nil {
+		return true
 	}
-	for _, e := range r.generation() {
-		if p.Field != "" && e.field != p.Field {
+	// The end of a record is the end of each of its fields.
+	l, end := r.life()
+	events := r.generation()
+	for i := range events {
+		e := &events[i]
+		if p.Field != "" && e.field != p.Field && (l != dead || e != end) {
 			continue
 		}
 		if e.at.seq > p.Version && e.at.author.Device != t.at.author.Device {
@@ -214,10 +257,11 @@ func (t *turn) append(r *record, e event) {
 type marked struct {
 	lengths    map[key]int
 	collisions int
+	asked      int
 }
 
 func (t *turn) mark() marked {
-	m := marked{maps.Clone(t.before), len(t.collisions)}
+	m := marked{maps.Clone(t.before), len(t.collisions), len(t.asked)}
 	if m.lengths == nil {
 		m.lengths = map[key]int{}
 	}
@@ -237,7 +281,7 @@ func (t *turn) restore(m marked) {
 		}
 		t.cut(k, n)
 	}
-	t.collisions = t.collisions[:m.collisions]
+	t.collisions, t.asked = t.collisions[:m.collisions], t.asked[:m.asked]
 }
 
 // rollback undoes the whole mutation.
@@ -245,7 +289,7 @@ func (t *turn) rollback() {
 	for k, n := range t.before {
 		t.cut(k, n)
 	}
-	t.collisions = nil
+	t.collisions, t.asked = nil, nil
 }
 
 func (t *turn) cut(k key, n int) {
@@ -287,7 +331,13 @@ func (t *turn) valid(since map[key]int) bool {
 func (t *turn) explain(m *protocol.Mutation, i int, derived, logged result) string {
 	op := &m.Ops[i]
 	s := fmt.Sprintf("op %d, %s: the log says %v, it should be %v; history of %s/%s before the commit:",
-		i, describe(op), logged, derived, op.Collection, op.ID)
+		i, Describe(op), logged, derived, op.Collection, op.ID)
+	for _, p := range m.Preconditions {
+		s = fmt.Sprintf("requires %s/%s.%s at %d; ", p.Collection, p.ID, p.Field, p.Version) + s
+	}
+	if m.Whole {
+		s = "whole; " + s
+	}
 	k := key{op.Collection, op.ID}
 	r := t.o.records[k]
 	n := 0
@@ -321,8 +371,8 @@ func (e *event) String() string {
 	return s
 }
 
-// describe names an op for people.
-func describe(op *protocol.Op) string {
+// Describe names an op for people.
+func Describe(op *protocol.Op) string {
 	s := fmt.Sprintf("kind %d of %s/%s", op.Kind, op.Collection, op.ID)
 	if op.Field != "" {
 		s += "." + op.Field
