@@ -209,6 +209,10 @@ func TestErrors(t *testing.T) {
 		{"two config objects", map[string]string{"c.json": `{}{}`}, nil, []string{"--config", "c.json"}, 2, []string{"c.json", "something follows"}},
 		{"a config file that is not there", nil, nil, []string{"--config", "none.json"}, 2, []string{"none.json", "no such file"}},
 		{"a size that is none", nil, nil, []string{"--limit-frame-bytes", "banana"}, 2, []string{"limit-frame-bytes", "banana", "300KiB"}},
+		{"a mutation larger than a message", nil, nil, []string{"--limit-frame-bytes", "64KiB"}, 2, []string{"limit-mutation-bytes", "128KiB", "64KiB"}},
+		{"a field larger than its record", nil, nil, []string{"--limit-record-bytes", "64KiB"}, 2, []string{"limit-field-bytes", "64KiB"}},
+		{"no connections at all", nil, nil, []string{"--limit-connections", "0"}, 2, []string{"limit-connections"}},
+		{"a horizon too near", nil, nil, []string{"--limit-horizon", "1m"}, 2, []string{"limit-horizon", "2h"}},
 		{"an environment variable that cannot be", nil, []string{"TIDEGATE_LIMIT_SUBSCRIPTIONS=many"}, nil, 2, []string{"limit-subscriptions", "many"}},
 		{"a log format that is none", nil, nil, []string{"--log-format", "xml"}, 2, []string{"log-format", "text", "json"}},
 

@@ -284,6 +284,27 @@ func (s *serveCommand) tls() (*tls.Config, error) {
 	return &tls.Config{GetCertificate: certificate.current, MinVersion: tls.VersionTLS12}, nil
 }
 
+// Validate refuses limits that contradict one another; kong calls it.
+func (l limitFlags) Validate() error {
+	commit := byteSize(protocol.DefaultLimits().CommitBytes)
+	const framing = 1 << 10 // what a push adds to a mutation, at most
+	switch {
+	case l.Connections < 1 || l.Subscriptions < 1:
+		return errors.New("--limit-connections and --limit-subscriptions: want 1 at least")
+	case l.ConnectRate < 0 || l.MessageRate < 0 || l.PresenceRate < 0:
+		return errors.New("--limit-connect-rate, --limit-message-rate and --limit-presence-rate must not be negative; 0 means no limit")
+	case l.MutationBytes+framing > l.FrameBytes:
+		return fmt.Errorf("--limit-mutation-bytes %v does not fit into --limit-frame-bytes %v, with 1KiB around it", l.MutationBytes, l.FrameBytes)
+	case l.MutationBytes > commit:
+		return fmt.Errorf("--limit-mutation-bytes %v does not fit into a commit, which holds %v", l.MutationBytes, commit)
+	case l.FieldBytes > l.RecordBytes:
+		return fmt.Errorf("--limit-field-bytes %v is more than --limit-record-bytes %v", l.FieldBytes, l.RecordBytes)
+	case l.Horizon < 2*time.Hour:
+		return fmt.Errorf("--limit-horizon %v: want 2h at least", l.Horizon)
+	}
+	return nil
+}
+
 func (l limitFlags) limits() protocol.Limits {
 	limits := protocol.DefaultLimits()
 	limits.FrameBytes = int(l.FrameBytes)
