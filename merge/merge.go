@@ -308,11 +308,20 @@ func (t *turn) do(i int) protocol.OpVerdict {
 	case protocol.OpResolve:
 		return t.resolve(p)
 	}
+	var before mark
+	dead := !t.get(p.key).Alive()
+	if dead {
+		before = t.mark()
+	}
 	rec, floor, done := t.living(p)
 	if done != nil {
 		return *done
 	}
 	verdict := t.update(p, rec)
+	if dead && verdict.Outcome == protocol.Rejected {
+		// What is rejected has no effect: it does not bring a record back either.
+		t.back(before)
+	}
 	verdict.Outcome = max(verdict.Outcome, floor)
 	return verdict
 }

@@ -82,6 +82,29 @@ func TestPreconditions(t *testing.T) {
 	}
 }
 
+// An op that finds nothing to do leaves the record's version alone.
+func TestNoChange(t *testing.T) {
+	w := newWorld(t, Everything())
+	w.must('z', 0, 1, create("tags", []any{"p"}, "top", 5, "bottom", 5))
+	w.must('b', 1, 2, fieldOp(protocol.OpSetAdd, "tags", "p"))
+	w.must('b', 1, 2, fieldOp(protocol.OpSetAdd, "tags", "p")) // b's second add takes the place of its first
+	for what, op := range map[string]protocol.Op{
+		"remove an add that is gone": fieldOp(protocol.OpSetRemove, "tags", "p"), // seen: 1 and 2, there: 3
+		"remove nothing":             fieldOp(protocol.OpSetRemove, "tags", "x"),
+		"raise to less":              fieldOp(protocol.OpMax, "top", 4),
+		"lower to more":              fieldOp(protocol.OpMin, "bottom", 5),
+		"undelete what lives":        recordOp(protocol.OpUndelete),
+	} {
+		if r := w.one('c', 2, 3, op); len(r.Changes) != 0 || r.Verdict.Outcome > protocol.Merged {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+	w.must('b', 3, 4, recordOp(protocol.OpDelete))
+	if r := w.one('c', 2, 5, recordOp(protocol.OpDelete)); len(r.Changes) != 0 || r.Verdict.Outcome != protocol.Applied {
+		t.Errorf("delete what is deleted: %+v", r)
+	}
+}
+
 // What no record can make right.
 func TestRefusals(t *testing.T) {
 	big := strings.Repeat("x", 40_000)

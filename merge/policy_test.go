@@ -202,6 +202,12 @@ func policyCases() []policyCase {
 				by('b', 11, fieldOp(protocol.OpSetAdd, "tags", "p")),             // 3, has not seen 2
 				seen(2, by('c', 12, fieldOp(protocol.OpSetRemove, "tags", "p"))), // has seen 2, not 3
 			}},
+		{name: "set: a remove takes the adds it has seen, though another keeps the element", first: setList, field: "tags", outcome: "merged", value: []any{"q"},
+			writes: []write{
+				seen(0, by('b', 10, fieldOp(protocol.OpSetAdd, "tags", "p"))),    // 2, has not seen 1
+				by('a', 11, fieldOp(protocol.OpSetRemove, "tags", "p")),          // has seen 1, not 2
+				seen(0, by('b', 12, fieldOp(protocol.OpSetRemove, "tags", "p"))), // its own 2, and 1 is gone
+			}},
 		{name: "set: removing what is not there", field: "tags", outcome: "applied", value: nil,
 			writes: []write{by('a', 10, fieldOp(protocol.OpSetRemove, "tags", "p"))}},
 		{name: "set: the last element takes the field along", field: "tags", outcome: "applied", value: nil,
