@@ -226,6 +226,7 @@ func (c *Core) answered(err error) {
 	case errors.Is(err, errLost), errors.Is(err, ErrUnknown):
 		if c.cfg.Faults.RetryWithNewCommitID {
 			c.abandon()
+			c.head = protocol.Cursor{Seq: f.seq, Commit: f.id}
 			return
 		}
 		f.unknown = true

@@ -12,6 +12,7 @@ import (
 func sampleEntry() deviceEntry {
 	return deviceEntry{
 		User: "ann", Counter: 300, Hash: protocol.Hash{1, 2, 3}, Base: 77,
+		Recent: []protocol.Recent{{Hash: protocol.Hash{7}}, {Hash: protocol.Hash{8}, Rejected: true}, {Hash: protocol.Hash{1, 2, 3}}},
 		Rejections: []protocol.Verdict{
 			{Counter: 5, Seq: 9, Outcome: protocol.Rejected, Code: protocol.RejectStale, Message: "title was changed", Field: "title"},
 			{Counter: 8, Seq: 10, Outcome: protocol.Rejected, Ops: []protocol.OpVerdict{

@@ -79,13 +79,14 @@ type Faults struct {
 	CheckpointAheadOfLog bool
 	// ForgetRejections leaves rejections out of device entries.
 	ForgetRejections bool
-	// RetryWithNewCommitID repeats an append of unknown outcome as a new commit.
+	// RetryWithNewCommitID repeats an append of unknown outcome as a new commit at
+	// the next seq.
 	RetryWithNewCommitID bool
 	// IgnoreHole folds on over commits that were trimmed away.
 	IgnoreHole bool
 	// IgnoreCommitID resumes a cursor without comparing its commit id.
 	IgnoreCommitID bool
-	// FoldTwice applies a delta again that a record's image already has.
+	// FoldTwice applies a delta again to a record's image that is newer already.
 	FoldTwice bool
 	// SnapshotWithoutOverlay leaves what is not yet checkpointed out of snapshots.
 	SnapshotWithoutOverlay bool

@@ -179,6 +179,9 @@ func (c *Core) apply(commit *protocol.Commit, foreign bool) {
 			if old(img) {
 				continue
 			}
+			if c.cfg.Faults.FoldTwice {
+				stamp.Seq = max(commit.Seq, img.version)
+			}
 			img.record = merge.Apply(img.record, key, change, stamp)
 			changed(img)
 		}

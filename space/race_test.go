@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
 )
 
@@ -35,6 +34,7 @@ type world struct {
 	history  []*protocol.Commit
 	names    *protocol.NameTable
 	sessions SessionID
+	paused   map[*rig]int   // for how many steps a gateway stands still
 	retired  []*worldDevice // ids that were given up, because the space had forgotten them
 	problem  error
 	trace    bool
@@ -76,7 +76,7 @@ func (w *world) chance(n int) bool { return w.rnd.IntN(n) == 0 }
 func newWorld(t testing.TB, seed uint64, gateways, devices int, cfg Config) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), store: new(Memory), now: rigStart,
-		names: protocol.NewNameTable(),
+		names: protocol.NewNameTable(), paused: make(map[*rig]int),
 	}
 	for i := range gateways {
 		w.rigs = append(w.rigs, newRig(t, string(rune('a'+i)), w.store, cfg))
@@ -95,6 +95,7 @@ func (w *world) step() {
 	case w.quiet:
 	case w.chance(200):
 		r := w.rigs[w.rnd.IntN(len(w.rigs))]
+		w.paused[r] = 0
 		if w.trace {
 			w.t.Logf("%d crash %s", w.now, r.name)
 		}
@@ -117,6 +118,13 @@ func (w *world) step() {
 		w.now += protocol.Time(w.rnd.IntN(int(4 * time.Hour / time.Millisecond)))
 	}
 	for _, r := range w.rigs {
+		if w.paused[r] > 0 {
+			w.paused[r]--
+			continue
+		}
+		if !w.quiet && w.chance(800) {
+			w.paused[r] = w.rnd.IntN(800) // hours, if the clock leaps meanwhile
+		}
 		r.now = w.now
 		if w.quiet || !w.chance(10) {
 			r.core.Tick(w.now)
@@ -150,10 +158,11 @@ var errWorld = errors.New("the network says no")
 func (w *world) deliver() {
 	var due []*flight
 	w.flights = slices.DeleteFunc(w.flights, func(f *flight) bool {
-		if f.at <= w.now {
+		ready := f.at <= w.now && (f.resp == nil || w.paused[f.rig] == 0)
+		if ready {
 			due = append(due, f)
 		}
-		return f.at <= w.now
+		return ready
 	})
 	w.rnd.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
 	for _, f := range due {
@@ -232,11 +241,21 @@ func (d *worldDevice) lost() {
 // act lets a device do one thing.
 func (d *worldDevice) act() {
 	w := d.w
+	if d.rig != nil && w.paused[d.rig] > 0 {
+		if w.chance(400) {
+			d.lost()
+		}
+		return
+	}
 	if d.rig == nil {
 		if w.now < d.retryAt {
 			return
 		}
-		d.rig = w.rigs[w.rnd.IntN(len(w.rigs))]
+		r := w.rigs[w.rnd.IntN(len(w.rigs))]
+		if w.paused[r] > 0 {
+			return
+		}
+		d.rig = r
 		w.sessions++
 		d.session = w.sessions
 		d.core = d.rig.core
@@ -320,7 +339,7 @@ func (d *worldDevice) told(body ReplyBody) {
 	case Attached:
 		d.attached = true
 		if !body.Known && d.acked > 0 {
-			d.forgotten()
+			d.forgotten(body.Head.Seq)
 			return
 		}
 		d.stand(body.Counter, body.Hash)
@@ -362,10 +381,10 @@ func (d *worldDevice) told(body ReplyBody) {
 
 // forgotten is called when the space does not know the device any more. It goes
 // on as another; what was not acknowledged stays unknown.
-func (d *worldDevice) forgotten() {
+func (d *worldDevice) forgotten(head uint64) {
 	w := d.w
 	horizon := d.rig.perform(GetOp{Keys: []ItemKey{{Kind: ItemHorizon}}}).Items[0].Version
-	for _, c := range w.history[min(uint64(len(w.history)), max(horizon, 1)-1):] {
+	for _, c := range w.history[min(head, max(horizon, 1)-1):head] {
 		for _, m := range c.Mutations {
 			if m.Author.Device == d.device {
 				w.fail("%s was forgotten, but commit %d is not behind the horizon %d", d.user, c.Seq, horizon)
@@ -500,6 +519,7 @@ func (w *world) run(steps int) error {
 		w.step()
 	}
 	w.quiet = true
+	clear(w.paused)
 	for i := 0; i < 5000 && w.problem == nil && !w.done(); i++ {
 		w.step()
 	}
@@ -571,5 +591,3 @@ func TestRacingCores(t *testing.T) {
 		}
 	}
 }
-
-var _ = merge.Key{}
