@@ -53,7 +53,8 @@
 //     goes, each value that goes with it is kept in a conflict; an author of
 //     changes without a value (removals) is told by one conflict about the record.
 //     update-wins: superseded. ask: an open conflict about the record (its
-//     field is ""). Any other op on a record that was deleted unseen is superseded
+//     field is ""). Kept in both is the newest unseen change (by seq, edit time,
+//     device). Any other op on a record that was deleted unseen is superseded
 //     (with a conflict for what it wanted; an undelete wanted no value), brings the
 //     record back (merged, and the deleter is told), or opens that conflict. Such a
 //     conflict is resolved with no value (delete) or with a map of fields.

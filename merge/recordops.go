@@ -148,11 +148,12 @@ func (t *turn) delete(p *planned) protocol.OpVerdict {
 	return protocol.OpVerdict{Outcome: protocol.Merged}
 }
 
-// newestOf returns the stamp of the update that was committed last.
+// newestOf returns the stamp of the update that was committed last; of those of
+// one commit, the one that wins by its edit time.
 func newestOf(updates []update) stamp {
 	newest := updates[0].by
 	for _, u := range updates {
-		if u.by.seq > newest.seq {
+		if u.by.seq > newest.seq || u.by.seq == newest.seq && newest.losesTo(u.by.time, u.by.device()) {
 			newest = u.by
 		}
 	}
