@@ -181,6 +181,7 @@ func (r *run) act(ctx context.Context, s *scenario) error {
 				if err := s.act(ctx, d); err != nil {
 					r.abort(err)
 				}
+				d.setOffline(false) // it may have ended in the middle of an absence
 				d.settling.Wait()
 			})
 		}
