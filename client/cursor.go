@@ -142,6 +142,11 @@ func (s *space) position() *protocol.Cursor {
 
 func (r *reader) beginCommit(f *protocol.CommitHeader) error {
 	c, s := r.core, r.space
+	for _, m := range f.Mutations {
+		if m.Author < 0 || m.Author >= len(f.Authors) {
+			return protocol.Errorf(protocol.CodeMalformed, "commit %d has no author %d", f.Seq, m.Author)
+		}
+	}
 	if s.stage != nil && !s.stage.ended {
 		return protocol.Errorf(protocol.CodeOutOfOrder, "commit %d before the end of the snapshot", f.Seq)
 	}
@@ -187,9 +192,6 @@ func (r *reader) section(f *protocol.Section) error {
 			return protocol.Errorf(protocol.CodeMalformed, "commit %d has no mutation %d", header.Seq, delta.Mutation)
 		}
 		m := header.Mutations[delta.Mutation]
-		if m.Author < 0 || m.Author >= len(header.Authors) {
-			return protocol.Errorf(protocol.CodeMalformed, "commit %d has no author %d", header.Seq, m.Author)
-		}
 		author := header.Authors[m.Author]
 		at := protocol.Stamp{Seq: header.Seq, Device: author.Device, User: author.User, Base: m.Base, Time: m.EditTime}
 		for i := range delta.Changes {
@@ -220,6 +222,7 @@ func (r *reader) endCommit() error {
 	for _, conflict := range done.notices {
 		c.keepConflict(s, conflict)
 	}
+	s.recognise(done.header)
 	*s.position() = protocol.Cursor{Seq: done.header.Seq, Commit: done.header.ID}
 	if done.header.SchemaVersion > s.schemaVersion {
 		s.schemaVersion = done.header.SchemaVersion
@@ -230,6 +233,27 @@ func (r *reader) endCommit() error {
 	c.stats.Commits++
 	c.moved(s)
 	return nil
+}
+
+// recognise finds mutations of this device in a commit, whose verdict was lost,
+// so that they leave the view with their own commit and not only at the head that
+// bounds it. Base and edit time tell them apart, in their order; one that the
+// server has clamped to another time waits for the bound.
+func (s *space) recognise(header *protocol.CommitHeader) {
+	next := 0
+	for _, m := range header.Mutations {
+		for i := next; i < len(s.leaving); i++ {
+			p := s.leaving[i]
+			if p.idle || p.device != header.Authors[m.Author].Device || p.mutation.Base != m.Base || p.mutation.EditTime != m.EditTime {
+				continue
+			}
+			for _, q := range s.leaving[next : i+1] {
+				q.leaveAt = min(q.leaveAt, header.Seq)
+			}
+			next = i + 1
+			break
+		}
+	}
 }
 
 // setRecord puts a confirmed record in place; nil, or a dead one, removes it.

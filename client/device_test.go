@@ -35,6 +35,10 @@ type testDevice struct {
 	fetched []protocol.Value
 	dropped []*protocol.Error
 
+	// fail ends the test, or the history that found the device in a state it must
+	// not be in.
+	fail func(format string, args ...any)
+
 	// offline keeps the device from connecting, stuck its disk from writing.
 	offline, stuck bool
 	// badAck is set if the server was told of a cursor that is not on disk.
@@ -43,6 +47,7 @@ type testDevice struct {
 
 func newDevice(t testing.TB, g *model, seed uint64, configure ...func(*testDevice)) *testDevice {
 	d := &testDevice{t: t, gateway: g, disk: map[string][]byte{}, now: 1000, seed: seed, local: map[uint64]bool{}, settled: map[uint64]protocol.Verdict{}}
+	d.fail = t.Fatalf
 	for _, f := range configure {
 		f(d)
 	}
@@ -59,11 +64,11 @@ func (d *testDevice) start() {
 	d.core = NewCore(cfg)
 	for _, key := range slices.Sorted(maps.Keys(d.disk)) {
 		if err := d.core.Load([]byte(key), d.disk[key]); err != nil {
-			d.t.Fatalf("load: %v", err)
+			d.fail("load: %v", err)
 		}
 	}
 	if err := d.core.Start(d.now); err != nil {
-		d.t.Fatalf("start: %v", err)
+		d.fail("start: %v", err)
 	}
 	d.core.Open(d.now, testSpace, d.options)
 	d.take()
@@ -92,7 +97,7 @@ func (d *testDevice) take() {
 	r := d.core.Ready()
 	if r.Persist != nil {
 		if d.batch != nil {
-			d.t.Fatal("a second batch while one is in flight")
+			d.fail("a second batch while one is in flight")
 		}
 		d.batch = r.Persist
 	}
@@ -116,7 +121,7 @@ func (d *testDevice) take() {
 			d.local[e.Ref] = true
 		case EventSettled:
 			if _, twice := d.settled[e.Ref]; twice && e.Ref != 0 {
-				d.t.Errorf("mutation %d was settled twice", e.Ref)
+				d.fail("mutation %d was settled twice", e.Ref)
 			}
 			d.settled[e.Ref] = e.Verdict
 		case EventChanged:
@@ -223,8 +228,8 @@ func settle(devices ...*testDevice) {
 		}
 		if busy {
 			idle = 0
-			if rounds > 20000 {
-				devices[0].t.Fatal("the devices do not come to rest")
+			if rounds > 3000 {
+				devices[0].fail("the devices do not come to rest")
 			}
 			continue
 		}
@@ -240,7 +245,7 @@ func (d *testDevice) mutate(ops ...protocol.Op) uint64 {
 	d.t.Helper()
 	ref, err := d.core.Mutate(d.now, testSpace, &protocol.Mutation{Base: d.core.Base(testSpace), EditTime: d.now, Ops: ops})
 	if err != nil {
-		d.t.Fatalf("mutate: %v", err)
+		d.fail("mutate: %v", err)
 	}
 	d.take()
 	return ref

@@ -43,7 +43,7 @@ type modelCommit struct {
 type modelDevice struct {
 	counter    uint64
 	hash       protocol.Hash
-	recent     []protocol.Hash
+	recent     []protocol.Recent
 	last       uint64 // its last commit
 	rejections []protocol.Verdict
 }
@@ -55,6 +55,7 @@ type modelConn struct {
 	user    string
 	subs    map[protocol.Handle]*modelSub
 	out     [][]byte
+	commits [][]byte         // those in out that deliver a commit, and delivered ones
 	frames  []protocol.Frame // everything the client sent
 	// onAck is called with what the client says is durable.
 	onAck func(*protocol.Ack)
@@ -71,7 +72,7 @@ type modelSub struct {
 
 func newModel() *model {
 	return &model{
-		now: 1000, records: map[Key]*merge.Record{}, names: protocol.NewNameTable(),
+		now: 1 << 40, records: map[Key]*merge.Record{}, names: protocol.NewNameTable(),
 		devices: map[protocol.DeviceID]*modelDevice{}, bound: map[protocol.DeviceID]bool{},
 		window: 1 << 20, mutations: 256,
 	}
@@ -239,7 +240,18 @@ func (c *modelConn) deliver(handle protocol.Handle) {
 			}
 		}
 		c.out = append(c.out, message)
+		c.commits = append(c.commits, message)
 		sub.cursor = commit.cursor
+	}
+}
+
+// dropCommit loses a delivery that is under way, as a gateway with a bug would.
+func (c *modelConn) dropCommit() {
+	for i, message := range c.out {
+		if slices.ContainsFunc(c.commits, func(m []byte) bool { return &m[0] == &message[0] }) {
+			c.out = slices.Delete(c.out, i, i+1)
+			return
+		}
 	}
 }
 
@@ -281,10 +293,10 @@ func (c *modelConn) push(f *protocol.Push) {
 		}
 		d.counter++
 		d.hash = d.hash.Next(body)
-		d.recent = append(d.recent, d.hash)
 		d.last = seq
 		result := batch.Merge(merge.Input{Author: author, Counter: d.counter, Mutation: m, EditTime: min(m.EditTime, g.now)})
 		result.Verdict.Seq, result.Verdict.Counter = seq, d.counter
+		d.recent = append(d.recent, protocol.Recent{Hash: d.hash, Rejected: result.Verdict.Outcome == protocol.Rejected})
 		commit.Mutations = append(commit.Mutations, protocol.Committed{
 			Author: author, Counter: d.counter, Hash: d.hash, Base: m.Base, EditTime: min(m.EditTime, g.now),
 			Body: body, Verdict: result.Verdict, Changes: result.Changes,

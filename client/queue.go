@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,6 +54,8 @@ type pending struct {
 	// exact is true if leaveAt is the seq of the mutation's own commit, not just a
 	// bound.
 	exact bool
+	// idle is true if nothing of it took effect: no commit shows it.
+	idle bool
 }
 
 // Base returns the base of a mutation that is made now.
@@ -189,6 +192,7 @@ func (c *Core) judge(s *space, v protocol.Verdict, leaveAt uint64, exact bool) {
 	p := s.queue[0]
 	s.queue = s.queue[1:]
 	p.judged, p.leaveAt, p.exact = true, leaveAt, exact
+	p.idle = v.Outcome == protocol.Rejected && len(rejectedOps(p.mutation, v)) == len(p.mutation.Ops)
 	s.leaving = append(s.leaving, p)
 	c.event(Event{Kind: EventSettled, Space: s.name, Ref: p.ref, Verdict: v})
 	if v.Outcome == protocol.Rejected {
@@ -208,20 +212,27 @@ func (c *Core) judge(s *space, v protocol.Verdict, leaveAt uint64, exact bool) {
 // accept takes the server's word that the device's mutations up to counter are
 // committed at or before head. Those whose verdict got lost are settled with
 // what is known.
-func (c *Core) accept(s *space, counter uint64, rejections []protocol.Verdict, head uint64) {
+func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uint64) {
 	rejected := map[uint64]protocol.Verdict{}
-	for _, v := range rejections {
+	for _, v := range f.Rejections {
 		rejected[v.Counter] = v
 	}
+	oldest := f.Counter - min(f.Counter, uint64(len(f.Recent))) // the counter before Recent[0]
 	for len(s.queue) > 0 && s.queue[0].counter <= counter {
-		if v, ok := rejected[s.queue[0].counter]; ok {
-			delete(rejected, v.Counter)
+		next := s.queue[0].counter
+		if v, ok := rejected[next]; ok {
+			delete(rejected, next)
 			c.judge(s, v, v.Seq, true)
 			continue
 		}
-		c.judge(s, protocol.Verdict{Counter: s.queue[0].counter, Outcome: protocol.Applied}, head, false)
+		v := protocol.Verdict{Counter: next, Outcome: protocol.Applied}
+		if next > oldest && next <= f.Counter && f.Recent[next-oldest-1].Rejected {
+			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
+			v.Message = "all or some of this was rejected; why was told to another copy of this device's data"
+		}
+		c.judge(s, v, head, false)
 	}
-	for _, v := range rejections {
+	for _, v := range f.Rejections {
 		if _, old := rejected[v.Counter]; old {
 			// Its payload was kept (and perhaps discarded by the user) before: only the
 			// confirmation got lost.
@@ -260,7 +271,7 @@ func (c *Core) replaceDevice(s *space, kept []*pending, rebase bool) {
 	for _, p := range s.queue {
 		s.dropPending(p)
 	}
-	s.device = c.newDevice()
+	s.device = c.successor(s.device, kept)
 	s.counter, s.hash, s.sent, s.base = 0, protocol.Hash{}, 0, 0
 	s.confirm, s.confirmLater = nil, nil // they name mutations of the old id
 	s.rebase = rebase
@@ -268,6 +279,21 @@ func (c *Core) replaceDevice(s *space, kept []*pending, rebase bool) {
 	c.renumber(s)
 	c.resubscribe(s)
 	c.changed(s)
+}
+
+// successor returns the device id that follows another one. It is derived from
+// what it goes on with: two copies of a store that part from a third with the
+// same queue go on under the same id with the same running hashes, so that what
+// both of them send is still one mutation, until they in turn part.
+func (c *Core) successor(old protocol.DeviceID, kept []*pending) protocol.DeviceID {
+	if len(kept) == 0 {
+		return c.newDevice()
+	}
+	sum := sha256.Sum256(slices.Concat([]byte("tidegate device"), old[:], kept[0].hash[:]))
+	id := protocol.DeviceID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80 // UUID version 8: made of what its maker likes
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }
 
 // renumber gives the queue contiguous counters and hashes, and stores it anew.

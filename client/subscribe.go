@@ -196,12 +196,12 @@ func (c *Core) identify(s *space, f *protocol.Subscribed) bool {
 		// The server has lost what we saw it commit. What it still has of the queue it
 		// has; the rest starts over.
 		if known && same {
-			c.accept(s, counter, f.Rejections, 0)
+			c.accept(s, counter, f, 0)
 		}
 		c.startOver(s)
 		return false
 	case known && same:
-		c.accept(s, counter, f.Rejections, f.Head.Seq)
+		c.accept(s, counter, f, f.Head.Seq)
 		return true
 	case known:
 		c.clone(s, f)
@@ -234,13 +234,15 @@ func (c *Core) clone(s *space, f *protocol.Subscribed) {
 	oldest := f.Counter - min(f.Counter, uint64(len(f.Recent))) // the counter before Recent[0]
 	var common uint64
 	for _, p := range s.queue {
-		if p.counter > oldest && p.counter <= f.Counter && f.Recent[p.counter-oldest-1] == p.hash {
+		if p.counter > oldest && p.counter <= f.Counter && f.Recent[p.counter-oldest-1].Hash == p.hash {
 			common = p.counter
 		}
 	}
 	if common > 0 {
-		ours := slices.DeleteFunc(slices.Clone(f.Rejections), func(v protocol.Verdict) bool { return v.Counter > common })
-		c.accept(s, common, ours, f.Head.Seq)
+		// What the other copy did since is not for this one to confirm.
+		shared := *f
+		shared.Rejections = slices.DeleteFunc(slices.Clone(f.Rejections), func(v protocol.Verdict) bool { return v.Counter > common })
+		c.accept(s, common, &shared, f.Head.Seq)
 	}
 	for _, p := range slices.Clone(s.queue) {
 		copied := p.counter <= oldest

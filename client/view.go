@@ -10,8 +10,8 @@ import (
 )
 
 // The view is the confirmed state with the pending mutations predicted on top, in
-// the order in which they were made. Only records that have pending ops are kept
-// a second time, in overlay.
+// the order in which they were made. Only records that have pending ops and are
+// looked at are kept a second time, in overlay.
 
 // effect is what a pending op does to one record.
 type effect struct {
@@ -51,10 +51,10 @@ func (s *space) effects(m *protocol.Mutation) []effect {
 func (s *space) predict(p *pending) {
 	p.effects = s.effects(p.mutation)
 	for _, e := range p.effects {
+		s.overlay[e.key] = merge.Predict(s.look(e.key), e.key, e.op)
 		if list := s.touched[e.key]; len(list) == 0 || list[len(list)-1] != p {
 			s.touched[e.key] = append(list, p)
 		}
-		s.overlay[e.key] = merge.Predict(s.look(e.key), e.key, e.op)
 		s.news.keys[e.key] = struct{}{}
 	}
 }
@@ -62,7 +62,12 @@ func (s *space) predict(p *pending) {
 // unpredict takes a mutation out of the view.
 func (s *space) unpredict(p *pending) {
 	for _, e := range p.effects {
-		list := slices.DeleteFunc(s.touched[e.key], func(q *pending) bool { return q == p })
+		list := s.touched[e.key]
+		if len(list) > 0 && list[0] == p {
+			list = list[1:] // mostly the oldest
+		} else {
+			list = slices.DeleteFunc(list, func(q *pending) bool { return q == p })
+		}
 		if len(list) == 0 {
 			delete(s.touched, e.key)
 		} else {
@@ -72,21 +77,29 @@ func (s *space) unpredict(p *pending) {
 	}
 }
 
-// refreshAll predicts the records of a mutation anew.
+// refreshAll is refresh for all records of a mutation.
 func (s *space) refreshAll(p *pending) {
 	for _, e := range p.effects {
 		s.refresh(e.key)
 	}
 }
 
-// refresh predicts a record anew, after its confirmed state or its pending
-// mutations changed.
+// refresh notes that a record looks different, because its confirmed state or its
+// pending mutations changed. The prediction is made anew when somebody looks: a
+// long queue on one record is not replayed for each commit.
 func (s *space) refresh(key Key) {
 	s.news.keys[key] = struct{}{}
+	delete(s.overlay, key)
+}
+
+// look returns a record of the view; nil or dead if there is none.
+func (s *space) look(key Key) *merge.Record {
 	list := s.touched[key]
 	if len(list) == 0 {
-		delete(s.overlay, key)
-		return
+		return s.records[key]
+	}
+	if record, ok := s.overlay[key]; ok {
+		return record
 	}
 	confirmed := s.records[key]
 	record := confirmed
@@ -101,14 +114,7 @@ func (s *space) refresh(key Key) {
 		}
 	}
 	s.overlay[key] = record
-}
-
-// look returns a record of the view; nil or dead if there is none.
-func (s *space) look(key Key) *merge.Record {
-	if r, ok := s.overlay[key]; ok {
-		return r
-	}
-	return s.records[key]
+	return record
 }
 
 func (c *Core) look(name string, key Key) *merge.Record {
@@ -140,13 +146,13 @@ func (c *Core) All(name, collection string) []*Record {
 		}
 	}
 	for key, record := range s.records {
-		if _, predicted := s.overlay[key]; key.Collection == collection && !predicted {
+		if key.Collection == collection && len(s.touched[key]) == 0 {
 			add(key, record)
 		}
 	}
-	for key, record := range s.overlay {
+	for key := range s.touched {
 		if key.Collection == collection {
-			add(key, record)
+			add(key, s.look(key))
 		}
 	}
 	slices.SortFunc(list, func(a, b *Record) int { return strings.Compare(a.ID, b.ID) })
@@ -193,7 +199,7 @@ func (c *Core) View(name string) []protocol.RecordState {
 	for key := range s.records {
 		keys[key] = struct{}{}
 	}
-	for key := range s.overlay {
+	for key := range s.touched {
 		keys[key] = struct{}{}
 	}
 	var states []protocol.RecordState
