@@ -54,8 +54,11 @@ var (
 
 // Item returns the record as a store keeps it: native fields in byte order of
 // their paths, and metadata. The item's version is the record's. RecordFromItem
-// gives back exactly the same record.
+// gives back exactly the same record. No record is nothing, both ways.
 func (r *Record) Item() (fields []protocol.FieldValue, meta []byte) {
+	if r == nil {
+		return nil, nil
+	}
 	w := itemWriter{rec: r, authors: map[protocol.Author]uint64{}}
 	w.add(r.last.by)
 	w.add(r.born.by)
@@ -222,6 +225,9 @@ func (w *itemWriter) field(f *field) {
 // CodeUpgrade if a newer Tidegate wrote it. It allocates in proportion to what
 // it is given.
 func RecordFromItem(key Key, version uint64, fields []protocol.FieldValue, meta []byte) (*Record, error) {
+	if len(fields) == 0 && len(meta) == 0 {
+		return nil, nil
+	}
 	if err := protocol.CheckFormat(meta); err != nil {
 		return nil, err
 	}

@@ -88,6 +88,13 @@ func TestDamagedItem(t *testing.T) {
 	}
 }
 
+func TestNoItem(t *testing.T) {
+	fields, meta := (*Record)(nil).Item()
+	if rec, err := RecordFromItem(things1, 7, fields, meta); rec != nil || err != nil {
+		t.Errorf("%v, %v", rec, err)
+	}
+}
+
 // No metadata, however damaged, panics, or costs more than it weighs.
 func FuzzRecordFromItem(f *testing.F) {
 	rec := rich(f)

@@ -270,6 +270,23 @@ func TestTrimBelow(t *testing.T) {
 	}
 }
 
+// A question outlives the horizon, and with it what it is about.
+func TestTrimKeepsQuestions(t *testing.T) {
+	w := newWorld(t, Everything())
+	asking := func(op protocol.Op) protocol.Op { return on("asking", "r1", op) }
+	key := Key{"asking", "r1"}
+	w.must('z', 0, 1, asking(create("title", "t")))
+	w.must('a', 1, 10, asking(recordOp(protocol.OpDelete)))
+	w.one('b', 1, 11, asking(set("title", "b")))
+	if w.records[key] = w.records[key].TrimBelow(100); w.records[key] == nil {
+		t.Fatal("the tombstone is gone")
+	}
+	w.must('c', 3, 20, resolve(key, "", map[string]any{"title": "b"}))
+	if got := w.records[key].Value("title"); got != value("b") {
+		t.Errorf("title = %s", got)
+	}
+}
+
 func TestTombstonesAreBounded(t *testing.T) {
 	w := newWorld(t, Everything())
 	w.must('a', 0, 1, create())

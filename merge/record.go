@@ -419,8 +419,9 @@ func fieldFromState(state *protocol.FieldState, at stamp) *field {
 // TrimBelow forgets what only bases below the horizon could ask for: the record
 // itself if it was deleted before (then it returns nil), the marks of removed
 // fields, and the tombstones of list elements. What people see does not change.
+// A tombstone stays while a person is asked whether it is to be one.
 func (r *Record) TrimBelow(horizon uint64) *Record {
-	if r == nil || r.deleted != nil && r.deleted.seq < horizon {
+	if r == nil || r.deleted != nil && r.deleted.seq < horizon && !r.field(openField).visible() {
 		return nil
 	}
 	var fields []*field // only if something changes
