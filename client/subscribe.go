@@ -182,7 +182,7 @@ func (c *Core) subscribed(f *protocol.Subscribed) error {
 // device took another id.
 func (c *Core) identify(s *space, f *protocol.Subscribed) bool {
 	known, counter, hash := f.Known, f.Counter, f.Hash
-	if c.cfg.Faults.SnapshotWithoutCounter && f.Mode == protocol.ModeSnapshot && s.counter+uint64(len(s.queue)) > 0 {
+	if c.cfg.Faults.SnapshotWithoutCounter && f.Mode == protocol.ModeSnapshot && f.Known {
 		c.replaceDevice(s, s.queue, true)
 		return false
 	}

@@ -146,17 +146,26 @@ type Subscribed struct {
 	// hash: the device tells a replay from a clone by them.
 	Counter uint64
 	Hash    Hash
-	// Recent are the running hashes after the counters up to Counter, the last being
-	// Hash, as far back as Subscribe.Counter+1 or as the server remembers (MaxRecent).
+	// Recent are the device's last mutations up to Counter, as far back as
+	// Subscribe.Counter+1 or as the server remembers (MaxRecent).
 	// A clone tells by them which of its pending mutations were committed while
 	// both copies still agreed.
-	Recent []Hash
+	Recent []Recent
 	// Rejections are the device's rejections that it has not confirmed.
 	Rejections []Verdict
 	// Write is false if the token allows reading only.
 	Write bool
 	// SchemaVersion is the schema that the gateway merges under.
 	SchemaVersion uint32
+}
+
+// Recent is one of a device's last mutations, as the server remembers it.
+type Recent struct {
+	// Hash is the running hash after the mutation.
+	Hash Hash
+	// Rejected is true if any of it was. The verdict is in Subscribed.Rejections
+	// unless the device, or a copy of it, has confirmed it.
+	Rejected bool
 }
 
 // Unsubscribe closes a space on this connection. The server answers

@@ -315,7 +315,9 @@ var genFrames = map[FrameType]func(t *rapid.T) []Frame{
 			Handle: genHandle.Draw(t, "handle"), Mode: SubscribeMode(rapid.IntRange(0, 2).Draw(t, "mode")),
 			Head: genCursor.Draw(t, "head"), Horizon: genUint.Draw(t, "horizon"), Known: rapid.Bool().Draw(t, "known"),
 			Counter: genUint.Draw(t, "counter"), Hash: genHash.Draw(t, "hash"),
-			Recent:     listOf(genHash, 3).Draw(t, "recent"),
+			Recent: listOf(rapid.Custom(func(t *rapid.T) Recent {
+				return Recent{Hash: genHash.Draw(t, "hash"), Rejected: rapid.Bool().Draw(t, "rejected")}
+			}), 3).Draw(t, "recent"),
 			Rejections: listOf(genVerdict, 3).Draw(t, "rejections"),
 			Write:      rapid.Bool().Draw(t, "write"), SchemaVersion: rapid.Uint32().Draw(t, "schema"),
 		}}

@@ -353,10 +353,12 @@ func (r *reader) strings(field string) []string {
 	return list
 }
 
-func (r *reader) hashes(field string) []Hash {
-	list := allocate[Hash](r, field, r.array(field, 1+len(Hash{})))
+func (r *reader) recent(field string) []Recent {
+	list := allocate[Recent](r, field, r.array(field, 3+len(Hash{})))
 	for i := range list {
-		r.fixed(field, list[i][:])
+		r.tuple(field, 2)
+		r.fixed(field, list[i].Hash[:])
+		list[i].Rejected = r.bool(field)
 	}
 	return list
 }

@@ -109,7 +109,7 @@ func sampleFrames() []sample {
 		{"hello", []Frame{&Hello{Version: 1, Compression: []string{"zstd"}, Token: "eyJhbGciOi…", Device: phone, Clock: noon, Client: "tidegate-go/1.0"}}},
 		{"welcome", []Frame{&Welcome{Version: 1, Compression: "zstd", Session: "c7f2", Clock: noon + 12, User: "anna", Expires: noon + 3_600_000, Window: 1 << 20, WindowMutations: 256, FrameBytes: 1 << 20, MutationBytes: 128 << 10, PingEvery: 25_000}}},
 		{"subscribe", []Frame{&Subscribe{Handle: 1, Space: "board-7", Device: phone, Cursor: Cursor{Seq: 40, Commit: firstCommit}, Counter: 5, Presence: true}}},
-		{"subscribed", []Frame{&Subscribed{Handle: 1, Mode: ModeResume, Head: Cursor{Seq: 41, Commit: someCommit}, Horizon: 0, Known: true, Counter: 6, Hash: Hash{}.Next(body), Recent: []Hash{Hash{}.Next(body)}, Rejections: []Verdict{{Counter: 5, Seq: 33, Outcome: Rejected, Code: RejectSchema, Message: "title must not be empty", Field: "title"}}, Write: true, SchemaVersion: 2}}},
+		{"subscribed", []Frame{&Subscribed{Handle: 1, Mode: ModeResume, Head: Cursor{Seq: 41, Commit: someCommit}, Horizon: 0, Known: true, Counter: 6, Hash: Hash{}.Next(body), Recent: []Recent{{Hash: Hash{}.Next(body), Rejected: false}}, Rejections: []Verdict{{Counter: 5, Seq: 33, Outcome: Rejected, Code: RejectSchema, Message: "title must not be empty", Field: "title"}}, Write: true, SchemaVersion: 2}}},
 		{"unsubscribe", []Frame{&Unsubscribe{Handle: 1}}},
 		{"unsubscribed", []Frame{&Unsubscribed{Handle: 1, Code: CodeForbidden, Message: "the token does not allow this space any more"}}},
 		{"push", []Frame{&Push{Handle: 1, First: 7, Previous: Hash{}.Next(body), Bodies: [][]byte{body}}}},

@@ -104,10 +104,12 @@ func (w *writer) strings(list []string) {
 	}
 }
 
-func (w *writer) hashes(list []Hash) {
+func (w *writer) recent(list []Recent) {
 	w.array(len(list))
-	for _, h := range list {
-		w.bytes(h[:])
+	for i := range list {
+		w.array(2)
+		w.bytes(list[i].Hash[:])
+		w.bool(list[i].Rejected)
 	}
 }
 

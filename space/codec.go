@@ -101,8 +101,13 @@ func encodeDeviceEntry(e *deviceEntry) []byte {
 	dst = binary.AppendUvarint(dst, e.Counter)
 	dst = append(dst, e.Hash[:]...)
 	dst = binary.AppendUvarint(dst, uint64(len(e.Recent)))
-	for _, h := range e.Recent {
-		dst = append(dst, h[:]...)
+	for _, r := range e.Recent {
+		dst = append(dst, r.Hash[:]...)
+		var rejected byte
+		if r.Rejected {
+			rejected = 1
+		}
+		dst = append(dst, rejected)
 	}
 	dst = binary.AppendUvarint(dst, e.Base)
 	var rejections []byte
@@ -119,12 +124,15 @@ func decodeDeviceEntry(data []byte) (e deviceEntry, err error) {
 	copy(e.Hash[:], d.take(len(e.Hash)))
 	recent := d.uint()
 	if recent > protocol.MaxRecent {
-		return deviceEntry{}, errors.New("it has too many running hashes")
+		return deviceEntry{}, errors.New("it remembers too many mutations")
 	}
 	for range recent {
-		var h protocol.Hash
-		copy(h[:], d.take(len(h)))
-		e.Recent = append(e.Recent, h)
+		var r protocol.Recent
+		copy(r.Hash[:], d.take(len(r.Hash)))
+		var rejected [1]byte
+		copy(rejected[:], d.take(1))
+		r.Rejected = rejected[0] != 0
+		e.Recent = append(e.Recent, r)
 	}
 	e.Base = d.uint()
 	rejections := d.bytes()

@@ -15,10 +15,9 @@ type deviceEntry struct {
 	User    string
 	Counter uint64
 	Hash    protocol.Hash
-	// Recent are the running hashes after its last mutations, at most
-	// protocol.MaxRecent, the last being Hash: what tells a clone which of its
-	// mutations were committed before the copies parted.
-	Recent []protocol.Hash
+	// Recent are its last mutations, at most protocol.MaxRecent: what tells a clone
+	// which of its own were committed before the copies parted.
+	Recent []protocol.Recent
 	// Base is the base of its last mutation: bases never go back.
 	Base       uint64
 	Rejections []protocol.Verdict
@@ -31,17 +30,17 @@ func (d deviceEntry) after(m *protocol.Committed, forgetRejections bool) deviceE
 	}
 	d.Counter, d.Hash = m.Counter, m.Hash
 	kept := d.Recent[max(0, len(d.Recent)+1-protocol.MaxRecent):]
-	d.Recent = append(slices.Clip(kept), m.Hash)
+	d.Recent = append(slices.Clip(kept), protocol.Recent{Hash: m.Hash, Rejected: m.Verdict.Outcome == protocol.Rejected})
 	d.Base = max(d.Base, m.Base)
 	if m.Verdict.Outcome == protocol.Rejected && !forgetRejections {
-		d.Rejections = append(slices.Clip(d.Rejections), m.Verdict)
+		d.Rejections = append(slices.Clip(d.Rejections), abridged(m.Verdict))
 	}
 	return d
 }
 
-// recentAfter are the running hashes after the counters above counter, as far
-// back as they are remembered.
-func (d *deviceEntry) recentAfter(counter uint64) []protocol.Hash {
+// recentAfter are the mutations above counter, as far back as they are
+// remembered.
+func (d *deviceEntry) recentAfter(counter uint64) []protocol.Recent {
 	if counter >= d.Counter {
 		return nil
 	}
@@ -63,7 +62,7 @@ func (d deviceEntry) confirmed(counters []uint64) deviceEntry {
 
 // size is about what the entry costs in memory.
 func (d deviceEntry) size() int {
-	size := len(d.User) + len(d.Recent)*len(protocol.Hash{})
+	size := len(d.User) + len(d.Recent)*(len(protocol.Hash{})+1)
 	for i := range d.Rejections {
 		size += 96 + len(d.Rejections[i].Message)
 		for j := range d.Rejections[i].Ops {
@@ -71,4 +70,28 @@ func (d deviceEntry) size() int {
 		}
 	}
 	return size
+}
+
+// maxEntryText bounds the messages of one rejection in an entry.
+const maxEntryText = 2 << 10
+
+// abridged is a rejection as an entry keeps it: codes all, messages as far as
+// they fit. The log has it whole.
+func abridged(v protocol.Verdict) protocol.Verdict {
+	text := 0
+	for i := range v.Ops {
+		text += len(v.Ops[i].Message) + len(v.Ops[i].Field)
+	}
+	if text <= maxEntryText {
+		return v
+	}
+	v.Ops = slices.Clone(v.Ops)
+	text = 0
+	for i := range v.Ops {
+		op := &v.Ops[i]
+		if text += len(op.Message) + len(op.Field); text > maxEntryText {
+			op.Message, op.Field = "", ""
+		}
+	}
+	return v
 }

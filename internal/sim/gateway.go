@@ -159,8 +159,12 @@ func (g *gateway) space(key space.Key) *hosted {
 func (h *hosted) pump() {
 	g := h.g
 	r := h.core.Ready()
+	life := g.life
 	for _, req := range r.Requests {
 		g.w.call(g.name, h.key, req, g.slow, func(answer space.Response) {
+			if g.life != life {
+				return
+			}
 			g.do(0, func() {
 				h.core.Respond(g.now(), answer)
 				h.pump()
@@ -211,6 +215,7 @@ func (h *hosted) tell(reply space.Reply) {
 	s := h.rooms[i]
 	switch body := reply.Body.(type) {
 	case space.Attached:
+		h.g.w.transcript.say(h.g.name, "%s attaches to %s: mode %d, counter %d of %v, head %d", s.conn.wire.name(), name(h.key), body.Mode, body.Counter, s.author.Device, body.Head.Seq)
 		s.conn.step(session.Attached{Handle: s.handle, Subscribed: body.Subscribed})
 	case space.Verdicts:
 		s.conn.step(session.Verdicts{Handle: s.handle, Push: body.Push, Verdicts: body.Verdicts})

@@ -89,6 +89,7 @@ func (w *world) execute(store *space.Memory, key space.Key, req space.Request) s
 		r.Err = store.Append(ctx, key, op.Seq, op.Data)
 		if r.Err == nil && store == w.store {
 			w.check.appended(key, op.Seq, op.Data)
+			w.transcript.say("store", "%s has commit %d", name(key), op.Seq)
 		}
 	case space.LogOp:
 		r.Log, r.Err = store.Log(ctx, key, op.From, op.MaxBytes)
