@@ -67,7 +67,8 @@
 // preconditions and stale strict fields reject the mutation as a whole; what does
 // not fit a policy or a record's existence, and what breaks the merged record,
 // rejects the op alone, unless the mutation is marked whole. If a record is
-// invalid after all ops, they are tried again one by one. An op is blamed only for
+// invalid after all ops, they are tried again one by one (unless that would cost
+// too much: then the mutation is rejected). An op is blamed only for
 // what was not broken already. If another device has changed the record since
 // the mutation's base, the values of an op that is rejected as invalid are kept
 // in conflicts too, unless they equal what stands.

@@ -23,9 +23,13 @@ func (b *Batch) Merge(in Input) Result {
 	t := newTurn(b, &in, plan)
 	ops := t.all()
 	if broken := t.breaches(nil); len(broken) > 0 {
-		// Some op breaks a record: find out which, one by one.
-		t = newTurn(b, &in, plan)
-		ops = t.oneByOne()
+		if t.refused == nil && t.work() > maxWork {
+			t.refused = refusal(broken[0].code, broken[0].field, "%s", broken[0].message)
+		} else {
+			// Some op breaks a record: find out which, one by one.
+			t = newTurn(b, &in, plan)
+			ops = t.oneByOne()
+		}
 	}
 	if m.Whole && t.refused == nil {
 		t.refused = firstLoss(m, plan, ops)
@@ -197,6 +201,20 @@ func (t *turn) all() []protocol.OpVerdict {
 		}
 	}
 	return verdicts
+}
+
+// maxWork bounds, in bytes of records, what finding the op to blame may cost: a
+// thousand ops on a record of the greatest size would hold up their space for
+// seconds. Beyond it the whole mutation is to blame.
+const maxWork = 8 << 20
+
+// work is how many bytes oneByOne would check.
+func (t *turn) work() int {
+	work := 0
+	for i := range t.plan {
+		work += t.get(t.plan[i].key).itemSize()
+	}
+	return work
 }
 
 // oneByOne merges the ops one after another and rejects each that breaks a

@@ -193,6 +193,28 @@ func TestRecordLimit(t *testing.T) {
 	}
 }
 
+// Finding the one op to blame among many on a large record would take long: all
+// are.
+func TestBlameIsBounded(t *testing.T) {
+	w := newWorld(t, Everything())
+	var elements []any
+	for i := range 1000 {
+		elements = append(elements, fmt.Sprintf("element number %d of a list that is long", i))
+	}
+	w.must('a', 0, 1, create("steps", elements))
+	var ops []protocol.Op
+	for i := range 500 {
+		ops = append(ops, listOp(protocol.OpListSet, "steps", fmt.Sprint(i), "", "x"))
+	}
+	bad := set("low", 5, "high", 3)
+	if v := w.one('a', 1, 2, append(ops, bad)...).Verdict; v.Code != protocol.RejectInvalid || v.Field != "low" {
+		t.Errorf("%+v", v)
+	}
+	if v := w.one('a', 1, 2, append(ops[:50:50], bad)...).Verdict; len(v.Ops) != 51 || v.Ops[0].Outcome != protocol.Applied || v.Ops[50].Code != protocol.RejectInvalid {
+		t.Errorf("%+v", v)
+	}
+}
+
 // Only what a mutation breaks is held against it.
 func TestWhatWasInvalidBefore(t *testing.T) {
 	loose := schemaOf(t, "things.json", `{"properties": {"low": {}, "high": {}, "title": {}}}`)
