@@ -1,6 +1,8 @@
 package space
 
 import (
+	"slices"
+
 	"errors"
 
 	"github.com/tidegate/tidegate/merge"
@@ -51,6 +53,9 @@ func (c *Core) commit() {
 	if err := c.mayAppend(); err != nil {
 		c.refuseQueue(err)
 		return
+	}
+	if slices.ContainsFunc(c.wanted, func(key ItemKey) bool { return c.cache.loading[key] != 0 }) {
+		return // images that the last attempt lacked are still on their way
 	}
 	if c.cache.dirtyBytes > c.cfg.CacheBytes {
 		return // what is not stored yet fills the budget: checkpoints first
@@ -138,6 +143,7 @@ func (c *Core) build(n int, tooLarge bool) (*protocol.Commit, []merge.Blob, bool
 			keys[i] = recordKey(key)
 		}
 		c.need(keys)
+		c.wanted = keys
 		return nil, nil, false
 	}
 	commit.ID = c.cfg.NewCommitID()
@@ -276,7 +282,9 @@ func (c *Core) appendedOwn() {
 	f := c.inflight
 	c.inflight = nil
 	c.failures = 0
-	c.queue = c.queue[len(f.batch):]
+	if c.queue = c.queue[len(f.batch):]; len(c.queue) == 0 {
+		c.queue = nil // let go of the bodies
+	}
 	c.unqueue(f.batch)
 	if f.commit.AckNow {
 		c.ackNowAt = c.now

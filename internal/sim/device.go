@@ -142,12 +142,17 @@ func (d *device) pump() {
 	if r.RefreshToken {
 		d.do(5, func() { d.core.TokenRefreshed(d.now(), d.user, nil); d.pump() })
 	}
-	if r.Wake != 0 && (d.wakeAt <= d.now() || r.Wake < d.wakeAt) {
-		d.wakeAt = r.Wake
-		d.do(max(r.Wake-d.now(), 1), func() {
-			d.core.Tick(d.now())
-			d.pump()
-		})
+	if at := r.Wake; at != d.wakeAt {
+		d.wakeAt = at
+		if at != 0 {
+			d.do(max(at-d.now(), 1), func() {
+				if d.wakeAt == at {
+					d.wakeAt = 0
+					d.core.Tick(d.now())
+					d.pump()
+				}
+			})
+		}
 	}
 }
 

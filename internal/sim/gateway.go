@@ -194,16 +194,26 @@ func (h *hosted) pump() {
 		g.spaces = slices.DeleteFunc(g.spaces, func(other *hosted) bool { return other == h })
 		return
 	}
-	if r.Wake != 0 && (h.wakeAt <= g.now() || r.Wake < h.wakeAt) {
-		h.wakeAt = r.Wake
-		g.do(max(r.Wake-g.now(), 1), func() {
-			if h.wakeAt <= g.now() {
-				h.wakeAt = 0
-			}
+	h.wake(r.Wake)
+}
+
+// wake ticks the core when it wants it, and forgets when it wanted it before.
+func (h *hosted) wake(at protocol.Time) {
+	if at == h.wakeAt {
+		return
+	}
+	h.wakeAt = at
+	if at == 0 {
+		return
+	}
+	g := h.g
+	g.do(max(at-g.now(), 1), func() {
+		if h.wakeAt == at {
+			h.wakeAt = 0
 			h.core.Tick(g.now())
 			h.pump()
-		})
-	}
+		}
+	})
 }
 
 // tell passes a reply on to its session.
@@ -322,9 +332,16 @@ func (c *conn) pump() {
 		c.end()
 		return
 	}
-	if r.Wake != 0 && (c.wakeAt <= g.now() || r.Wake < c.wakeAt) {
-		c.wakeAt = r.Wake
-		g.do(max(r.Wake-g.now(), 1), func() { c.step(session.Tick{}) })
+	if at := r.Wake; at != c.wakeAt {
+		c.wakeAt = at
+		if at != 0 {
+			g.do(max(at-g.now(), 1), func() {
+				if c.wakeAt == at {
+					c.wakeAt = 0
+					c.step(session.Tick{})
+				}
+			})
+		}
 	}
 	for !c.paused && len(c.held) > 0 && !c.closed {
 		message := c.held[0]
