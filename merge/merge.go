@@ -22,10 +22,12 @@ func (b *Batch) Merge(in Input) Result {
 	}
 	t := newTurn(b, &in, plan)
 	ops := t.all()
-	if broken := t.breaches(nil); len(broken) > 0 {
-		if t.refused == nil && t.work() > maxWork {
+	if t.refused == nil {
+		switch broken := t.breaches(nil); {
+		case len(broken) == 0:
+		case t.work() > maxWork:
 			t.refused = refusal(broken[0].code, broken[0].field, "%s", broken[0].message)
-		} else {
+		default:
 			// Some op breaks a record: find out which, one by one.
 			t = newTurn(b, &in, plan)
 			ops = t.oneByOne()
