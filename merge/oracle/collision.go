@@ -112,13 +112,20 @@ func (t *turn) lifts(r *record, f protocol.FieldValue, wins bool) bool {
 	return t.o.rules.schema.Asks(r.key.collection, q)
 }
 
-// askFields opens a conflict for each field of a set op.
-func (t *turn) askFields(r *record, op *protocol.Op, rival *event) {
+// askFields opens a conflict for each field of a set op that would change.
+func (t *turn) askFields(r *record, op *protocol.Op) {
 	for _, f := range op.Fields {
-		if r.value(f.Field) == f.Value {
+		standing := r.value(f.Field)
+		if standing == f.Value {
 			continue
 		}
-		t.ask(r.key, f.Field, rival.at, t.at, f.Was, r.value(f.Field), f.Value)
+		// A member of a group may never have had a value; then it is the record that
+		// stands.
+		kept := r.events[len(r.events)-1].at
+		if e := r.last(f.Field); e != nil {
+			kept = e.at
+		}
+		t.ask(r.key, f.Field, kept, t.at, f.Was, standing, f.Value)
 	}
 }
 

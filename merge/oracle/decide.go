@@ -3,6 +3,7 @@ package oracle
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
@@ -87,7 +88,7 @@ func (t *turn) delete(r *record) result {
 	}
 	newest := unseen[0].at
 	for _, u := range unseen {
-		if u.at.seq > newest.seq {
+		if u.at.seq > newest.seq || u.at.seq == newest.seq && u.at.beats(newest) {
 			newest = u.at
 		}
 	}
@@ -137,7 +138,10 @@ func (t *turn) unseenAdds(r *record, field string) []change {
 			}
 			device := add.at.author.Device
 			if elements[device] == nil {
-				all = append(all, change{field: field, at: add.at})
+				// An edit time is kept of a set as a whole.
+				at := add.at
+				at.time = r.last(field).at.time
+				all = append(all, change{field: field, at: at})
 			}
 			elements[device] = append(elements[device], v)
 		}
@@ -171,8 +175,10 @@ func (t *turn) unseen(r *record) []change {
 		case protocol.SetOf:
 			found = t.unseenAdds(r, field)
 		case protocol.ListOf:
-			for _, id := range r.everInserted(field) {
-				if it := r.item(field, id); it.removed == nil {
+			list := r.everInserted(field)
+			slices.SortFunc(list, func(a, b *item) int { return strings.Compare(a.Element, b.Element) })
+			for _, it := range list {
+				if it.removed == nil {
 					found = append(found, t.unseenEdits(field, it)...)
 				}
 			}
@@ -195,14 +201,18 @@ func (t *turn) updateDeleted(r *record, op *protocol.Op, end *event) result {
 	}
 	switch policy := t.o.rules.onDelete(r.key.collection); policy {
 	case protocol.PolicyUpdateWins:
+		before := t.mark()
 		t.collide(collision{key: r.key, policy: policy, kept: t.at, lost: end.at})
 		t.append(r, makeEvent(undeleted))
 		if op.Kind == protocol.OpUndelete {
 			return result{outcome: protocol.Merged}
 		}
 		res := t.update(r, op)
-		if res.outcome == protocol.Applied {
+		switch res.outcome {
+		case protocol.Applied:
 			res.outcome = protocol.Merged
+		case protocol.Rejected:
+			t.restore(before) // it has no effect, and so does not bring the record back
 		}
 		return res
 	case protocol.PolicyAsk:
@@ -354,12 +364,12 @@ func (t *turn) set(r *record, op *protocol.Op) result {
 		if same {
 			return result{outcome: protocol.Merged}
 		}
-		t.askFields(r, op, rival)
+		t.askFields(r, op)
 		return result{outcome: protocol.Conflicted}
 	}
 	for _, f := range op.Fields {
 		if t.lifts(r, f, wins) {
-			t.askFields(r, op, rival)
+			t.askFields(r, op)
 			return result{outcome: protocol.Conflicted}
 		}
 	}
@@ -410,9 +420,12 @@ func (t *turn) setElement(r *record, op *protocol.Op) result {
 		t.append(r, event{kind: setAdd, field: op.Field, value: op.Value})
 		return res
 	}
-	seen := func(add *event) bool { return !add.at.unseenBy(t.at) }
-	if !slices.ContainsFunc(r.adds(op.Field, op.Value), seen) {
+	adds := r.adds(op.Field, op.Value)
+	switch seen := func(add *event) bool { return !add.at.unseenBy(t.at) }; {
+	case len(adds) == 0:
 		return res
+	case !slices.ContainsFunc(adds, seen):
+		return result{outcome: protocol.Merged} // what its author removed is gone; this is another add
 	}
 	t.append(r, event{kind: setRemove, field: op.Field, value: op.Value})
 	return res

@@ -195,23 +195,28 @@ func (r *record) elements(field string) []protocol.Value {
 // item is a list's element, replayed.
 type item struct {
 	protocol.ElementState
-	// insert, moved, valued and removed are the last events that gave the element
-	// its place, its value and its end.
+	// moved, valued and removed are the last events that gave the element its
+	// place, its value and its end.
 	moved, valued, removed *event
 }
 
-// item replays one element of a list; nil if it was never inserted.
-func (r *record) item(field, element string) *item {
-	var it *item
+// everInserted replays all elements that a list ever had, in the order in which
+// they were inserted.
+func (r *record) everInserted(field string) []*item {
+	var all []*item
+	byID := map[string]*item{}
 	events := r.generation()
 	for i := range events {
 		e := &events[i]
-		if e.field != field || e.element != element {
+		if e.field != field {
 			continue
 		}
+		it := byID[e.element]
 		switch e.kind {
 		case listInsert:
-			it = &item{protocol.ElementState{Element: element, Position: e.position, Value: e.value}, e, e, nil}
+			it = &item{protocol.ElementState{Element: e.element, Position: e.position, Value: e.value}, e, e, nil}
+			byID[e.element] = it
+			all = append(all, it)
 		case listMove:
 			it.Position, it.moved = e.position, e
 		case listSet:
@@ -220,25 +225,24 @@ func (r *record) item(field, element string) *item {
 			it.removed = e
 		}
 	}
-	return it
+	return all
 }
 
-// everInserted lists the elements that a list ever had.
-func (r *record) everInserted(field string) []string {
-	var all []string
-	for _, e := range r.generation() {
-		if e.field == field && e.kind == listInsert {
-			all = append(all, e.element)
+// item replays one element of a list; nil if it was never inserted.
+func (r *record) item(field, element string) *item {
+	for _, it := range r.everInserted(field) {
+		if it.Element == element {
+			return it
 		}
 	}
-	return all
+	return nil
 }
 
 // items lists a list's living elements by (position, element).
 func (r *record) items(field string) []*item {
 	var all []*item
-	for _, id := range r.everInserted(field) {
-		if it := r.item(field, id); it.removed == nil {
+	for _, it := range r.everInserted(field) {
+		if it.removed == nil {
 			all = append(all, it)
 		}
 	}

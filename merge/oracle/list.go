@@ -53,27 +53,24 @@ func (t *turn) list(r *record, op *protocol.Op) result {
 
 // element decides an edit of a living element's place or value: lww.
 func (t *turn) element(r *record, op *protocol.Op, rival *event, old protocol.Value, write func()) result {
-	if !rival.at.unseenBy(t.at) {
-		res := t.met(r.last(op.Field).at.unseenBy(t.at))
-		write()
-		return res
-	}
+	res := t.met(r.last(op.Field).at.unseenBy(t.at))
 	c := collision{key: r.key, field: op.Field, element: op.Element, policy: protocol.PolicyList}
-	if operand(op) == old {
-		if t.at.beats(rival.at) {
-			write()
-		}
+	same := operand(op) == old
+	switch {
+	case !rival.at.unseenBy(t.at):
+	case t.at.beats(rival.at) && !same:
+		c.kept, c.lost, c.value = t.at, rival.at, old
+		t.collide(c)
+	case t.at.beats(rival.at):
+	case same:
 		return result{outcome: protocol.Merged}
-	}
-	if !t.at.beats(rival.at) {
+	default:
 		c.kept, c.lost, c.value = rival.at, t.at, operand(op)
 		t.collide(c)
 		return result{outcome: protocol.Superseded}
 	}
-	c.kept, c.lost, c.value = t.at, rival.at, old
-	t.collide(c)
 	write()
-	return result{outcome: protocol.Merged}
+	return res
 }
 
 // unseenEdits lists what others did to a living element since the mutation's

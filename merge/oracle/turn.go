@@ -136,23 +136,17 @@ func (t *turn) try(op *protocol.Op, fit merge.Fit, logged result) result {
 // keepInvalid keeps what an op wanted that would have made its record invalid, if
 // its author could not have known: others have changed the record unseen.
 func (t *turn) keepInvalid(op *protocol.Op) {
-	r := t.o.records[key{op.Collection, op.ID}]
-	if r == nil {
+	now := t.o.records[key{op.Collection, op.ID}]
+	if now == nil {
 		return
 	}
-	concurrent := slices.ContainsFunc(r.generation(), func(e event) bool { return e.at.unseenBy(t.at) })
-	if !concurrent {
+	r := &record{key: now.key, events: now.events[:t.before[now.key]]}
+	concurrent := slices.ContainsFunc(r.events, func(e event) bool { return e.at.unseenBy(t.at) })
+	if l, _ := r.life(); l != alive || !concurrent {
 		return
 	}
 	for _, w := range wants(op) {
-		standing := r.content(w.field)
-		if w.element != "" {
-			standing = protocol.Value{}
-			if it := r.item(w.field, w.element); it != nil && it.removed == nil {
-				standing = it.Value
-			}
-		}
-		if standing != w.value {
+		if r.content(w.field) != w.value {
 			t.collide(collision{key: r.key, field: w.field, element: w.element,
 				policy: t.o.rules.policy(r.key.collection, w.field), kept: r.events[len(r.events)-1].at, lost: t.at, value: w.value})
 		}
@@ -303,7 +297,7 @@ func (t *turn) cut(k key, n int) {
 }
 
 // valid says whether every record that was changed since its history had the
-// given length keeps the rules of the schema that it kept then.
+// given length keeps the rules of the schema that it kept before the mutation.
 func (t *turn) valid(since map[key]int) bool {
 	for k := range t.before {
 		r, n := t.o.records[k], since[k]
@@ -313,13 +307,17 @@ func (t *turn) valid(since map[key]int) bool {
 		if l, _ := r.life(); l != alive {
 			continue
 		}
+		now := t.o.rules.broken(r.state())
+		if len(now) == 0 {
+			continue
+		}
 		var before []string
-		if old := (&record{key: k, events: r.events[:n]}); n > 0 {
+		if old := (&record{key: k, events: r.events[:t.before[k]]}); t.before[k] > 0 {
 			if l, _ := old.life(); l == alive {
 				before = t.o.rules.broken(old.state())
 			}
 		}
-		if t.o.rules.breaks(t.o.rules.broken(r.state()), before) {
+		if t.o.rules.breaks(now, before) {
 			return false
 		}
 	}
