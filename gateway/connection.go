@@ -191,6 +191,10 @@ func (c *connection) run() {
 			c.forget(event.Handle)
 		}
 		c.session.Step(c.server.now(), in)
+		if attached, is := in.(session.Attached); is {
+			// Only now: a session passes over presence that comes before.
+			c.joinRoom(attached.Handle)
+		}
 		c.perform(c.session.Ready())
 	}
 }
@@ -279,10 +283,11 @@ var _ session.Access = (*access.Grant)(nil)
 // attach opens a space for the session.
 func (c *connection) attach(a session.Attach) {
 	s := &subscription{
-		handle: a.Handle,
-		key:    space.Key{Tenant: a.Tenant, Space: a.Space},
-		author: a.Author,
-		inbox:  c.inbox,
+		handle:  a.Handle,
+		key:     space.Key{Tenant: a.Tenant, Space: a.Space},
+		author:  a.Author,
+		inbox:   c.inbox,
+		watches: a.Presence,
 	}
 	attachment, err := c.server.manager.Attach(s.key, space.Attach{
 		Device:   a.Author.Device,
@@ -299,7 +304,14 @@ func (c *connection) attach(a session.Attach) {
 	c.mu.Lock()
 	c.subscriptions[a.Handle] = s
 	c.mu.Unlock()
-	c.server.presence.join(s, a.Presence)
+}
+
+// joinRoom lets an attached subscription take part in its space's presence.
+func (c *connection) joinRoom(handle protocol.Handle) {
+	if s := c.subscriptions[handle]; s != nil && !s.joined {
+		s.joined = true
+		c.server.presence.join(s, s.watches)
+	}
 }
 
 // detach closes a space.
@@ -320,7 +332,9 @@ func (c *connection) forget(handle protocol.Handle) *subscription {
 	delete(c.subscriptions, handle)
 	c.mu.Unlock()
 	delete(c.waiting, handle)
-	c.server.presence.leave(s)
+	if s.joined {
+		c.server.presence.leave(s)
+	}
 	return s
 }
 

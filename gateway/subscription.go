@@ -22,8 +22,10 @@ type subscription struct {
 	author   protocol.Author
 	inbox    *inbox
 	attached *space.Attachment
+	watches  bool // it wants to know who is there
 
 	// Owned by the connection's owner.
+	joined bool   // it takes part in the presence of its space
 	ackNow uint64 // the newest commit that was delivered marked "ack now" and is not yet applied
 
 	mu sync.Mutex
