@@ -22,16 +22,14 @@ func (b *Batch) Merge(in Input) Result {
 	}
 	t := newTurn(b, &in, plan)
 	ops := t.all()
-	if t.refused == nil {
-		switch broken := t.breaches(nil); {
-		case len(broken) == 0:
-		case t.work() > maxWork:
-			t.refused = refusal(broken[0].code, broken[0].field, "%s", broken[0].message)
-		default:
-			// Some op breaks a record: find out which, one by one.
-			t = newTurn(b, &in, plan)
-			ops = t.oneByOne()
-		}
+	switch broken := t.breaches(nil); {
+	case len(broken) == 0:
+	case t.refused == nil && t.work() > maxWork:
+		t.refused = refusal(broken[0].code, broken[0].field, "%s", broken[0].message)
+	default:
+		// Some op breaks a record: find out which, one by one.
+		t = newTurn(b, &in, plan)
+		ops = t.oneByOne()
 	}
 	if m.Whole && t.refused == nil {
 		t.refused = firstLoss(m, plan, ops)
