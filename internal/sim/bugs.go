@@ -36,7 +36,6 @@ func Bugs() []NamedBug {
 		{"a head that moves during a read is forgotten", Bug{Session: session.Faults{LostWakeup: true}}},
 		{"verdicts that wait for the socket are lost", Bug{Session: session.Faults{DropVerdicts: true}}},
 		{"nobody is told of conflicts", Bug{Session: session.Faults{NoNotices: true}}},
-		{"deliveries ignore the window", Bug{Session: session.Faults{IgnoreWindow: true}}},
 
 		{"a verdict takes the pending op out of the view too early", Bug{Client: client.Faults{VerdictDropsPendingEarly: true}}},
 		{"a mutation is called local before it is on disk", Bug{Client: client.Faults{LocalBeforePersist: true}}},

@@ -31,7 +31,9 @@ type history struct {
 	// ids that gateways published, by seq.
 	published map[uint64]protocol.CommitID
 	seen      []sighting
-	// trimmedAt is the length of the log when it was trimmed first; 0 for never.
+	// trimmed is true once a horizon was raised, at which trimmedAt was the length of
+	// the log.
+	trimmed   bool
 	trimmedAt uint64
 }
 
@@ -76,6 +78,15 @@ func (c *checker) appended(key space.Key, seq uint64, data []byte) {
 	h.log = append(h.log, space.LogItem{Seq: seq, Data: data})
 }
 
+// stored is told of items that the store is about to write.
+func (c *checker) stored(key space.Key, items []space.Item) {
+	for _, item := range items {
+		if h := c.history(key); item.Key.Kind == space.ItemHorizon && !h.trimmed {
+			h.trimmed, h.trimmedAt = true, uint64(len(h.log))
+		}
+	}
+}
+
 // published is told of every commit that a gateway shows to its readers.
 func (c *checker) published(gateway string, key space.Key, p space.Published) {
 	h := c.history(key)
@@ -100,9 +111,6 @@ func (c *checker) event(gateway string, key space.Key, e space.Event) {
 		c.covered("replay")
 	case space.EventTrimmed:
 		c.covered("trim")
-		if h := c.history(key); h.trimmedAt == 0 {
-			h.trimmedAt = uint64(len(h.log))
-		}
 		c.w.transcript.say(gateway, "%s trimmed below %d", name(key), e.N)
 	case space.EventHole:
 		c.covered("hole")
@@ -230,7 +238,7 @@ func (c *checker) tableRestored() {
 		h.over = true
 		head := c.w.head(h.key)
 		c.logs = append(c.logs, &history{
-			key: h.key, table: h.table + 1,
+			key: h.key, table: h.table + 1, trimmed: h.trimmed, trimmedAt: h.trimmedAt,
 			log:       slices.Clone(h.log[:min(head, uint64(len(h.log)))]),
 			published: map[uint64]protocol.CommitID{},
 		})
@@ -283,6 +291,7 @@ func (c *checker) checkHistory(h *history) {
 	marks := map[string]uint64{}
 	states := map[protocol.Cursor][32]byte{{}: stateHash(records)}
 	var previous protocol.Time
+	var conflicts []protocol.Conflict
 
 	for _, item := range h.log {
 		commit, err := protocol.DecodeCommit(item.Data, names)
@@ -294,6 +303,7 @@ func (c *checker) checkHistory(h *history) {
 			c.fail("%s: commit %d says it is %d, at %d after %d", name(h.key), item.Seq, commit.Seq, commit.Time, previous)
 		}
 		previous = commit.Time
+		conflicts = append(conflicts, commit.Conflicts...)
 		for _, m := range commit.Mutations {
 			id := m.Author.Device
 			if m.Counter != counters[id]+1 {
@@ -322,7 +332,7 @@ func (c *checker) checkHistory(h *history) {
 		// Tombstones may be dropped with what is trimmed, and absent means deleted
 		// then: what is decided from there on depends on more than the log, which is
 		// all that the oracle knows.
-		if h.trimmedAt == 0 || commit.Seq <= h.trimmedAt {
+		if !h.trimmed || commit.Seq <= h.trimmedAt {
 			if err := judge.Commit(commit); err != nil {
 				c.fail("promise 9: %s: the oracle disagrees: %v", name(h.key), err)
 			}
@@ -333,7 +343,7 @@ func (c *checker) checkHistory(h *history) {
 		states[protocol.Cursor{Seq: commit.Seq, Commit: commit.ID}] = stateHash(records)
 	}
 
-	if want, got := merge.StateHash(slices.Values(judge.State())), stateHash(records); want != got && h.trimmedAt == 0 {
+	if want, got := merge.StateHash(slices.Values(judge.State())), stateHash(records); want != got && !h.trimmed {
 		c.fail("promise 9: %s: the fold of the log is not what the oracle derives from it", name(h.key))
 	}
 	for _, s := range h.seen {
@@ -355,6 +365,40 @@ func (c *checker) checkHistory(h *history) {
 			c.checkEdit(e, marks)
 		}
 	}
+	c.checkNotices(h, conflicts)
+}
+
+// checkNotices compares what was overwritten with what devices were told. One
+// that was brought to head by a snapshot was not shown the commits between.
+func (c *checker) checkNotices(h *history, conflicts []protocol.Conflict) {
+	for _, d := range c.w.devices {
+		for _, s := range c.w.spaceNames {
+			if d.key(s) != h.key || d.snapshots[s] || h.table > 0 || d.user != userOf(conflicts, d.core.SpaceDevice(s)) {
+				continue
+			}
+			told := d.core.Conflicts(s)
+			for _, lost := range conflicts {
+				if lost.Open || lost.Lost.Author.Device != d.core.SpaceDevice(s) {
+					continue
+				}
+				if !slices.ContainsFunc(told, func(t protocol.Conflict) bool {
+					return t.Collection == lost.Collection && t.ID == lost.ID && t.Field == lost.Field && t.Element == lost.Element && t.Seq >= lost.Seq
+				}) {
+					c.fail("%s was not told that its %s of %s/%s was overwritten in commit %d", d.name, lost.Field, lost.Collection, lost.ID, lost.Seq)
+				}
+			}
+		}
+	}
+}
+
+// userOf returns whose device lost something in the conflicts.
+func userOf(conflicts []protocol.Conflict, id protocol.DeviceID) string {
+	for _, lost := range conflicts {
+		if lost.Lost.Author.Device == id {
+			return lost.Lost.Author.User
+		}
+	}
+	return ""
 }
 
 // checkEdit compares what an author was told with the log.

@@ -25,7 +25,10 @@ type device struct {
 	wire *wire
 
 	partitionedUntil protocol.Time
-	wakeAt           protocol.Time
+	// snapshots are the spaces that were given to this disk as a snapshot, or may
+	// have been.
+	snapshots map[string]bool
+	wakeAt    protocol.Time
 	// refs are the mutations of this life that have no verdict yet.
 	refs map[uint64]*edit
 }
@@ -95,6 +98,13 @@ func (d *device) crash() {
 		d.disk.write(b)
 	}
 	d.stop()
+}
+
+// forgot says that what the device was told may be on its disk no more.
+func (d *device) forgot() {
+	for _, s := range d.w.spaceNames {
+		d.snapshots[s] = true
+	}
 }
 
 func (d *device) stop() {

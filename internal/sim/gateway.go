@@ -225,6 +225,9 @@ func (h *hosted) tell(reply space.Reply) {
 	s := h.rooms[i]
 	switch body := reply.Body.(type) {
 	case space.Attached:
+		if body.Mode != protocol.ModeResume {
+			s.conn.wire.device.snapshots[h.key.Space] = true
+		}
 		h.g.w.transcript.say(h.g.name, "%s attaches to %s: mode %d, counter %d of %v, head %d", s.conn.wire.name(), name(h.key), body.Mode, body.Counter, s.author.Device, body.Head.Seq)
 		s.conn.step(session.Attached{Handle: s.handle, Subscribed: body.Subscribed})
 	case space.Verdicts:

@@ -94,6 +94,9 @@ func (w *world) execute(store *space.Memory, key space.Key, req space.Request) s
 	case space.LogOp:
 		r.Log, r.Err = store.Log(ctx, key, op.From, op.MaxBytes)
 	case space.PutOp:
+		if store == w.store {
+			w.check.stored(key, op.Items)
+		}
 		r.Err = store.Put(ctx, key, op.Items)
 	case space.GetOp:
 		r.Items, r.Err = store.Get(ctx, key, op.Keys)

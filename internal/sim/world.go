@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/tidegate/tidegate/client"
 	"github.com/tidegate/tidegate/merge"
@@ -75,7 +76,7 @@ func Run(seed uint64, bug Bug, out io.Writer) Result {
 }
 
 func (w *world) addDevice(name, user string, k *disk) *device {
-	d := &device{w: w, name: name, user: user, disk: k}
+	d := &device{w: w, name: name, user: user, disk: k, snapshots: map[string]bool{}}
 	d.skew = w.between(-w.plan.Device.Skew, w.plan.Device.Skew)
 	w.devices = append(w.devices, d)
 	d.start()
@@ -141,7 +142,9 @@ func (w *world) plotFaults() {
 			w.transcript.say(d.name, "is copied to clone-%d", i)
 			w.check.covered("clone")
 			w.addDevice(fmt.Sprintf("clone-%d", i), d.user, d.disk.copy())
-			w.plotEditsOf(w.devices[len(w.devices)-1])
+			clone := w.devices[len(w.devices)-1]
+			clone.snapshots = maps.Clone(d.snapshots)
+			w.plotEditsOf(clone)
 		})
 	}
 	for range w.plan.Device.Restores {
@@ -160,6 +163,7 @@ func (w *world) plotFaults() {
 			w.check.covered("restore of a device")
 			of.stop()
 			of.disk = backup
+			of.forgot()
 			w.check.restored(of)
 			of.start()
 		})
