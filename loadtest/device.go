@@ -149,7 +149,7 @@ func (d *device) mutate(ctx context.Context, tag string, edit func(*client.Tx), 
 		} else {
 			d.board.convergence.made(verdict.Seq, began)
 		}
-		d.board.note(made{device: d.space.Device(), verdict: verdict, tag: tag}, upTo)
+		d.board.note(made{device: d.space.Device(), verdict: verdict, tag: tag, began: began}, upTo)
 		d.run.settled()
 		if settled != nil {
 			settled(verdict, upTo)

@@ -215,7 +215,7 @@ func (r *run) judge(ctx context.Context, s *scenario) error {
 			return err
 		}
 		err = fresh.space.WaitFor(ctx, b.head)
-		e := &evidence{space: b.space, schema: r.schema, made: b.made, fresh: fresh.ending()}
+		e := &evidence{space: b.space, schema: r.schema, made: b.made, fresh: fresh.ending(), convergence: b.convergence}
 		if closing := fresh.client.Close(); err == nil {
 			err = closing
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/merge/oracle"
@@ -24,6 +25,9 @@ type evidence struct {
 	made []made
 	// ends are the devices at the end, all drained.
 	ends []ending
+	// convergence wants to know which commit a mutation stands in where its device
+	// was not told; it may be nil.
+	convergence *convergence
 	// fresh is a device that joined at the end: what it holds is what the store
 	// holds.
 	fresh ending
@@ -37,6 +41,8 @@ type made struct {
 	// tag is unique to the mutation and can be found in its body; empty if it has
 	// none.
 	tag string
+	// began is when the mutation was made.
+	began time.Time
 }
 
 // ending is what a device holds in the end.
@@ -81,7 +87,7 @@ func (e *evidence) verifyLog(r *Report, tag func(*protocol.Mutation) string) {
 		outcome protocol.Outcome
 	}
 	byID := map[protocol.MutationID][]place{}
-	tags := map[string]int{}
+	tags, seqs := map[string]int{}, map[string]uint64{}
 	logged := 0
 	for _, c := range e.log {
 		for i := range c.Mutations {
@@ -92,6 +98,7 @@ func (e *evidence) verifyLog(r *Report, tag func(*protocol.Mutation) string) {
 			if body, err := protocol.DecodeMutation(m.Body); err == nil {
 				if t := tag(body); t != "" {
 					tags[t]++
+					seqs[t] = c.Seq
 				}
 			}
 		}
@@ -118,6 +125,9 @@ func (e *evidence) verifyLog(r *Report, tag func(*protocol.Mutation) string) {
 			}
 		}
 		if m.verdict.Seq == 0 {
+			if e.convergence != nil && m.tag != "" {
+				e.convergence.made(seqs[m.tag], m.began)
+			}
 			continue
 		}
 		places := byID[protocol.MutationID{Device: m.device, Counter: m.verdict.Counter}]

@@ -92,7 +92,7 @@ func (t *turn) judge(m *protocol.Mutation, logged []result) []result {
 	for i := range m.Ops {
 		results[i] = t.try(&m.Ops[i], t.fits[i], logged[i])
 	}
-	if !t.valid(t.before) {
+	if t.refused.outcome != protocol.Rejected && !t.valid(t.before) {
 		t.rollback()
 		for i := range m.Ops {
 			mark := t.mark()
