@@ -291,14 +291,17 @@ type news struct {
 }
 
 func newSpace(name string) *space {
+	names := protocol.NewNameTable()
+	unsaved := newUnsaved()
+	unsaved.namesSaved = encodeNames(names)
 	return &space{
 		name:    name,
-		names:   protocol.NewNameTable(),
+		names:   names,
 		records: map[Key]*merge.Record{},
 		overlay: map[Key]*merge.Record{},
 		touched: map[Key][]*pending{},
 		present: map[protocol.DeviceID]protocol.DevicePresence{},
-		unsaved: newUnsaved(),
+		unsaved: unsaved,
 		news:    news{keys: map[Key]struct{}{}},
 	}
 }

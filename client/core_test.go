@@ -211,8 +211,7 @@ func TestRejectedIsKept(t *testing.T) {
 		t.Fatalf("rejected after a restart: %+v", list)
 	}
 	a.mutate(create("nowhere", "title", "y"))
-	id := protocol.MutationID{Device: list[0].Device, Counter: list[0].Counter}
-	if _, err := a.core.Retry(a.now, testSpace, id, list[0].Ops()); err != nil {
+	if _, err := a.core.Retry(a.now, testSpace, list[0].Entry, list[0].Ops()); err != nil {
 		t.Fatal(err)
 	}
 	a.take()
@@ -224,7 +223,7 @@ func TestRejectedIsKept(t *testing.T) {
 	if n := len(a.core.Rejected(testSpace)); n != 0 {
 		t.Errorf("%d entries left after the retry", n)
 	}
-	if err := a.core.Discard(testSpace, id); err != ErrGone {
+	if err := a.core.Discard(testSpace, list[0].Entry); err != ErrGone {
 		t.Errorf("discard of what is gone: %v", err)
 	}
 }

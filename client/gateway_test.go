@@ -59,8 +59,6 @@ type modelConn struct {
 	frames  []protocol.Frame // everything the client sent
 	// onAck is called with what the client says is durable.
 	onAck func(*protocol.Ack)
-	// muteVerdicts loses every verdict: they are committed and never told.
-	muteVerdicts bool
 }
 
 type modelSub struct {
@@ -318,9 +316,7 @@ func (c *modelConn) push(f *protocol.Push) {
 	g.commits = append(g.commits, modelCommit{
 		cursor: protocol.Cursor{Seq: seq, Commit: commit.ID}, wire: bytes.Clone(stored.Wire), notices: stored.Notices,
 	})
-	if !c.muteVerdicts {
-		c.send(verdicts)
-	}
+	c.send(verdicts)
 	for _, other := range g.conns {
 		for _, handle := range slices.Sorted(maps.Keys(other.subs)) {
 			other.deliver(handle)

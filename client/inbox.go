@@ -16,7 +16,9 @@ var ErrGone = errors.New("it is not in the list any more")
 // stays until the user edits and retries it, or discards it.
 type RejectedMutation struct {
 	space *Space
-	// Device and Counter name the mutation. Verdict says why; where only some of the
+	// Entry names the entry in its space.
+	Entry uint64
+	// Device and Counter are the mutation's name when it was rejected. Verdict says why; where only some of the
 	// ops were rejected, Verdict.Ops says which, and the others took effect.
 	Device   protocol.DeviceID
 	Counter  uint64
@@ -34,7 +36,7 @@ func (r *RejectedMutation) Ops() []protocol.Op { return rejectedOps(r.Mutation, 
 // off the list, both in one.
 func (r *RejectedMutation) Retry(ctx context.Context) (*Write, error) {
 	return r.space.submit(ctx, func(core *Core, now protocol.Time) (uint64, error) {
-		return core.Retry(now, r.space.name, r.id(), r.Ops())
+		return core.Retry(now, r.space.name, r.Entry, r.Ops())
 	})
 }
 
@@ -42,7 +44,7 @@ func (r *RejectedMutation) Retry(ctx context.Context) (*Write, error) {
 // list, both in one.
 func (r *RejectedMutation) Edit(ctx context.Context, ops []protocol.Op) (*Write, error) {
 	return r.space.submit(ctx, func(core *Core, now protocol.Time) (uint64, error) {
-		return core.Retry(now, r.space.name, r.id(), ops)
+		return core.Retry(now, r.space.name, r.Entry, ops)
 	})
 }
 
@@ -54,13 +56,9 @@ func (r *RejectedMutation) Discard() error {
 	if c.failed != nil {
 		return c.failed
 	}
-	err := c.core.Discard(r.space.name, r.id())
+	err := c.core.Discard(r.space.name, r.Entry)
 	c.pumpLocked()
 	return err
-}
-
-func (r *RejectedMutation) id() protocol.MutationID {
-	return protocol.MutationID{Device: r.Device, Counter: r.Counter}
 }
 
 // Rejected returns the mutations that wait for the user, oldest first. The list

@@ -87,7 +87,7 @@ func chaos(t testing.TB, seed uint64, faults Faults) (wrong []string) {
 			tags[name] = true
 		}
 		if votes, _ := view.Get("votes").(int64); int(votes) != len(tags) {
-			note("%d votes in the view for %d edits at %+v: %+v", votes, len(tags), d.core.SpaceStatus(testSpace).Cursor.Seq, dump(d))
+			note("%d votes in the view for %d edits at %+v: %+v", votes, len(tags), d.core.SpaceStatus(testSpace).Cursor.Seq, queueOf(d))
 		}
 		for _, p := range promises {
 			if p.device == d && p.counts && d.settled[p.ref].Outcome != protocol.Rejected && !tags[p.tag] {
@@ -168,7 +168,13 @@ func chaos(t testing.TB, seed uint64, faults Faults) (wrong []string) {
 		if fmt.Sprint(view) != fmt.Sprint(confirmed) {
 			note("device %d: the view differs from the confirmed state:\n%v\n%v", i, view, confirmed)
 		}
+		listed := map[string]bool{}
 		for _, r := range d.core.Rejected(testSpace) {
+			if id := fmt.Sprint(r.Device, r.Counter, r.Mutation); listed[id] {
+				note("device %d: the rejected mutation %s is in the list twice", i, id)
+			} else {
+				listed[id] = true
+			}
 			for _, op := range r.Mutation.Ops {
 				if op.Kind == protocol.OpSetAdd {
 					name, _ := op.Value.Text()
@@ -215,13 +221,11 @@ func TestChaos(t *testing.T) {
 		}
 	}
 }
-func dump(d *testDevice) (out []string) {
-	s := d.core.spaces[testSpace]
-	for _, p := range s.leaving {
-		out = append(out, fmt.Sprintf("leaving %d at %d exact %v base %d time %d dev %v", p.counter, p.leaveAt, p.exact, p.mutation.Base, p.mutation.EditTime, p.device == s.device))
+
+// queueOf prints a device's queue.
+func queueOf(d *testDevice) (list []string) {
+	for _, p := range d.core.Pending(testSpace) {
+		list = append(list, fmt.Sprintf("%d base %d judged %v", p.Counter, p.Mutation.Base, p.Judged))
 	}
-	for _, p := range s.queue {
-		out = append(out, fmt.Sprintf("queue %d base %d time %d", p.counter, p.mutation.Base, p.mutation.EditTime))
-	}
-	return out
+	return list
 }

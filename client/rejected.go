@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/tidegate/tidegate/protocol"
@@ -8,8 +9,8 @@ import (
 
 // rejectedEntry is a rejected mutation that waits for the user.
 type rejectedEntry struct {
-	id      protocol.MutationID
-	order   uint64 // grows with each entry: the list's order
+	order   uint64              // grows with each entry: its name, and the list's order
+	id      protocol.MutationID // not unique: what the client itself rejects gives its counter to the next
 	verdict protocol.Verdict
 	body    []byte
 }
@@ -21,17 +22,19 @@ func (c *Core) reject(s *space, p *pending, v protocol.Verdict, confirm bool) {
 	if confirm {
 		s.confirmSaved(p.counter)
 	}
-	if c.cfg.Faults.DropRejected {
-		return
+	id := protocol.MutationID{Device: p.device, Counter: p.counter}
+	kept := slices.ContainsFunc(s.rejected, func(e *rejectedEntry) bool { return e.id == id && bytes.Equal(e.body, p.body) })
+	if kept || c.cfg.Faults.DropRejected {
+		return // kept: a crash came between the entry and the cursor
 	}
 	e := &rejectedEntry{
-		id:      protocol.MutationID{Device: p.device, Counter: p.counter},
-		order:   1,
+		id:      id,
+		order:   uint64(max(c.now, 1)), // so that a number does not come again when the list was empty
 		verdict: v,
 		body:    p.body,
 	}
 	if n := len(s.rejected); n > 0 {
-		e.order = s.rejected[n-1].order + 1
+		e.order = max(e.order, s.rejected[n-1].order+1)
 	}
 	s.rejected = append(s.rejected, e)
 	s.saveRejected(e)
@@ -58,7 +61,7 @@ func (c *Core) Rejected(name string) []*RejectedMutation {
 		if err != nil {
 			m = &protocol.Mutation{} // checked when it was made and when it was loaded
 		}
-		list = append(list, &RejectedMutation{Device: e.id.Device, Counter: e.id.Counter, Verdict: e.verdict, Mutation: m})
+		list = append(list, &RejectedMutation{Entry: e.order, Device: e.id.Device, Counter: e.id.Counter, Verdict: e.verdict, Mutation: m})
 	}
 	return list
 }
@@ -79,9 +82,9 @@ func rejectedOps(m *protocol.Mutation, v protocol.Verdict) []protocol.Op {
 
 // Retry makes a mutation of ops now, and takes the rejected one off the list, in
 // one batch.
-func (c *Core) Retry(now protocol.Time, name string, id protocol.MutationID, ops []protocol.Op) (ref uint64, err error) {
+func (c *Core) Retry(now protocol.Time, name string, entry uint64, ops []protocol.Op) (ref uint64, err error) {
 	s := c.spaces[name]
-	if s == nil || !slices.ContainsFunc(s.rejected, func(e *rejectedEntry) bool { return e.id == id }) {
+	if s == nil || !slices.ContainsFunc(s.rejected, func(e *rejectedEntry) bool { return e.order == entry }) {
 		return 0, ErrGone
 	}
 	ops = slices.Clone(ops)
@@ -92,7 +95,7 @@ func (c *Core) Retry(now protocol.Time, name string, id protocol.MutationID, ops
 	if err != nil {
 		return 0, err
 	}
-	return ref, c.Discard(name, id)
+	return ref, c.Discard(name, entry)
 }
 
 // seeAgain makes an op one of now: what its author saw is what the view shows.
@@ -116,12 +119,12 @@ func (s *space) seeAgain(op *protocol.Op) {
 }
 
 // Discard takes a rejected mutation off the list.
-func (c *Core) Discard(name string, id protocol.MutationID) error {
+func (c *Core) Discard(name string, entry uint64) error {
 	s := c.spaces[name]
 	if s == nil {
 		return ErrGone
 	}
-	at := slices.IndexFunc(s.rejected, func(e *rejectedEntry) bool { return e.id == id })
+	at := slices.IndexFunc(s.rejected, func(e *rejectedEntry) bool { return e.order == entry })
 	if at < 0 {
 		return ErrGone
 	}

@@ -92,7 +92,7 @@ func (d *device) edit() {
 	if rejected := d.core.Rejected(e.space); len(rejected) > 0 && w.chance(0.3) {
 		// What was rejected waits for the user, who sometimes does something about it.
 		r := rejected[w.below(len(rejected))]
-		_ = d.core.Discard(e.space, protocol.MutationID{Device: r.Device, Counter: r.Counter})
+		_ = d.core.Discard(e.space, r.Entry)
 		w.check.discarded(e.space, r.Mutation)
 		d.pump()
 		return
