@@ -70,8 +70,8 @@ func NewBatch(schema *Schema, view View, seq uint64, limits protocol.Limits) *Ba
 
 // Missing returns the records that the view did not have, in the order in which
 // they were asked for. If there are any, all results of the batch are void: load
-// them and merge again in a new batch. (Once more may turn up then: what an open
-// conflict is about is known only when the conflict is there.)
+// them and merge again in a new batch. More may turn up then, a few times: what
+// an open conflict is about is known only when the conflict is there.
 func (b *Batch) Missing() []Key { return slices.Clone(b.missing) }
 
 // Records returns the records that the batch changed, as they are after it, in

@@ -130,6 +130,36 @@ func (w *world) checkAgain(r failer, before map[Key]*Record, writes []write, res
 	if stateHash(again.records) != stateHash(w.records) {
 		r.Fatalf("merging again gives another state")
 	}
+	w.checkLazily(r, before, writes, results)
+}
+
+// checkLazily merges a commit with a view that has nothing until it is asked for
+// it: the same bytes, after a few rounds.
+func (w *world) checkLazily(r failer, before map[Key]*Record, writes []write, results []Result) {
+	have := map[Key]bool{}
+	view := func(key Key) (*Record, bool) { return before[key], have[key] }
+	for range 6 {
+		b := NewBatch(w.schema, view, w.head(), w.limits)
+		var again []Result
+		for i := range writes {
+			m := writes[i].m
+			m.Base = writes[i].base
+			again = append(again, b.Merge(Input{Author: device(writes[i].by), Counter: results[i].Verdict.Counter, Mutation: &m, EditTime: writes[i].at}))
+		}
+		missing := b.Missing()
+		if len(missing) == 0 {
+			for i := range again {
+				if !bytes.Equal(encodeResult(again[i]), encodeResult(results[i])) {
+					r.Fatalf("with records loaded late, another result:\n%+v\n%+v", again[i], results[i])
+				}
+			}
+			return
+		}
+		for _, key := range missing {
+			have[key] = true
+		}
+	}
+	r.Fatalf("records are missing for ever")
 }
 
 // encodeResult is a result in bytes.
