@@ -1,9 +1,8 @@
 package space
 
 import (
-	"slices"
-
 	"errors"
+	"slices"
 
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
@@ -146,6 +145,7 @@ func (c *Core) build(n int, tooLarge bool) (*protocol.Commit, []merge.Blob, bool
 		c.wanted = keys
 		return nil, nil, false
 	}
+	c.wanted = nil
 	commit.ID = c.cfg.NewCommitID()
 	return commit, blobs, true
 }

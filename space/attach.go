@@ -89,12 +89,14 @@ func (c *Core) lose(s *session, err *protocol.Error) {
 	c.reply(s.Session, Lost{err})
 }
 
-// dropSessions loses all sessions, and what they have queued, except what is in
-// flight.
-func (c *Core) dropSessions(err *protocol.Error) {
+// dropSessions loses all sessions, or only those that are attached and not those
+// that wait to be. What they have queued is dropped, except what is in flight.
+func (c *Core) dropSessions(attachedOnly bool, err *protocol.Error) {
 	all := make([]*session, 0, len(c.sessions))
 	for _, s := range c.sessions {
-		all = append(all, s)
+		if s.writer != nil || !attachedOnly {
+			all = append(all, s)
+		}
 	}
 	slices.SortFunc(all, func(a, b *session) int { return int(int64(a.Session) - int64(b.Session)) })
 	for _, s := range all {

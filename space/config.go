@@ -98,9 +98,10 @@ type Faults struct {
 // looks free: nobody appends or checkpoints on an older one.
 const headProofAge = protocol.Time(time.Hour / time.Millisecond)
 
-// maxUnconfirmed bounds the rejections that a device leaves unconfirmed: beyond
-// it its pushes wait.
-const maxUnconfirmed = 512
+// maxEntryBytes bounds what a device leaves unconfirmed: beyond it its pushes are
+// not taken. One more push window of rejections still leaves an entry that every
+// store can hold.
+const maxEntryBytes = 64 << 10
 
 func (c Config) withDefaults() Config {
 	limits := protocol.DefaultLimits()

@@ -59,8 +59,10 @@ type Core struct {
 	// Devices and what they pushed.
 	sessions  map[SessionID]*session
 	attaching []*session
+	pushing   []*session // those with pushes that have not been looked at
 	writers   map[protocol.DeviceID]*writer
 	queue     []*pending // in the order in which they will be committed
+	wanted    []ItemKey  // images that the next commit waits for
 	inflight  *inflight
 	appendAt  protocol.Time // no append before
 	failures  uint64        // appends that failed for certain, in a row
@@ -97,7 +99,7 @@ func (c *Core) forget() {
 	c.tail = tailRead{asked: c.tail.asked} // proofs stay comparable
 	c.unfolded = nil
 	c.cache.reset(c.cfg.CacheBytes)
-	c.inflight = nil
+	c.inflight, c.wanted = nil, nil
 	c.checkpoint = checkpoint{}
 	c.trim = trim{}
 	c.requests.forgetAll()
@@ -122,7 +124,7 @@ func (c *Core) Close(now protocol.Time) {
 	if c.phase == phaseClosing || c.phase == phaseClosed {
 		return
 	}
-	c.dropSessions(protocol.Errorf(protocol.CodeUnavailable, "the space is being closed here; connect again"))
+	c.dropSessions(false, protocol.Errorf(protocol.CodeUnavailable, "the space is being closed here; connect again"))
 	if c.phase == phaseOpen {
 		c.phase = phaseClosing
 	} else {

@@ -41,6 +41,9 @@ func (c *Core) Push(now protocol.Time, p Push) {
 		c.reply(p.Session, Refused{Push: p.ID, Err: protocol.Errorf(protocol.CodeOutOfOrder, "push before the space is open")})
 		return
 	}
+	if len(s.pushes) == 0 {
+		c.pushing = append(c.pushing, s)
+	}
 	s.pushes = append(s.pushes, p)
 	c.advance()
 }
@@ -50,19 +53,18 @@ func (c *Core) takePushes() {
 	if c.phase != phaseOpen {
 		return
 	}
-	// Only sessions with pushes matter, and their order must not depend on a map's.
-	var waiting []SessionID
-	for id, s := range c.sessions {
-		if len(s.pushes) > 0 {
-			waiting = append(waiting, id)
+	waiting := c.pushing
+	c.pushing = nil
+	for _, s := range waiting {
+		if c.sessions[s.Session] != s {
+			continue // lost meanwhile
 		}
-	}
-	slices.Sort(waiting)
-	for _, id := range waiting {
-		s := c.sessions[id]
 		for len(s.pushes) > 0 && c.takePush(s, s.pushes[0]) {
 			s.pushes = slices.Delete(s.pushes, 0, 1)
 			s.pushProof = 0
+		}
+		if len(s.pushes) > 0 {
+			c.pushing = append(c.pushing, s)
 		}
 	}
 }
@@ -85,7 +87,7 @@ func (c *Core) takePush(s *session, p Push) bool {
 		return refuse(0, protocol.Errorf(protocol.CodeMalformed, "an empty push"))
 	case entry.User != "" && entry.User != s.User, len(w.queued) > 0 && w.queued[0].user != s.User:
 		return refuse(0, protocol.Errorf(protocol.CodeDeviceBound, "this device belongs to another user here; take a new device id"))
-	case len(entry.Rejections) >= maxUnconfirmed:
+	case entry.size() > maxEntryBytes:
 		return refuse(0, protocol.Errorf(protocol.CodeUnavailable, "%d rejections wait to be confirmed first", len(entry.Rejections)))
 	}
 	for i, body := range p.Bodies {

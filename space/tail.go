@@ -156,7 +156,10 @@ func (c *Core) beginAgain(first uint64, err *protocol.Error) {
 		}
 		c.holeAt = c.head.Seq + 1
 	}
-	c.dropSessions(protocol.Errorf(protocol.CodeUnavailable, "this gateway has fallen behind; connect again"))
+	c.dropSessions(true, protocol.Errorf(protocol.CodeUnavailable, "this gateway has fallen behind; connect again"))
+	for _, s := range c.attaching {
+		s.proof, s.lookup = 0, nil
+	}
 	c.refuseQueue(nil)
 	c.out.Published = nil
 	c.forget()

@@ -1,6 +1,10 @@
 package space
 
-import "github.com/tidegate/tidegate/protocol"
+import (
+	"encoding/hex"
+
+	"github.com/tidegate/tidegate/protocol"
+)
 
 const (
 	// trimEvery is how often the horizon is looked at.
@@ -19,6 +23,8 @@ type trim struct {
 	open  bool
 	next  protocol.Time
 	below uint64
+	// named are the large values that open conflicts name: they stay, however old.
+	named map[string]bool
 }
 
 // keepTrimmed raises the horizon when commits have grown old.
@@ -47,6 +53,7 @@ func (c *Core) keepTrimmed() {
 		c.horizon = max(c.horizon, below)
 		c.askUntil(TrimOp{Below: below}, func(Response) {
 			c.event(Event{Kind: EventTrimmed, Seq: c.head.Seq, N: below})
+			t.named = make(map[string]bool)
 			c.sweep(ItemKey{Kind: ItemRecord})
 		})
 	})
@@ -67,13 +74,18 @@ func (c *Core) sweep(after ItemKey) {
 			case ItemDevice:
 				c.sweep(ItemKey{Kind: ItemBlob})
 			default:
-				t.open = false
+				t.open, t.named = false, nil
 			}
 			return
 		}
 		last := r.Items[len(r.Items)-1].Key
 		var drop []ItemKey
 		for _, item := range r.Items {
+			if item.Key.Kind == ItemRecord && item.Key.A == protocol.ConflictCollection {
+				for _, f := range item.Fields {
+					t.note(f.Value)
+				}
+			}
 			if item.Version < t.below && c.droppable(item) {
 				drop = append(drop, item.Key)
 			}
@@ -85,6 +97,9 @@ func (c *Core) sweep(after ItemKey) {
 // droppable says whether an item behind the horizon has lost its meaning, and
 // forgets it here if so.
 func (c *Core) droppable(item Item) bool {
+	if item.Key.Kind == ItemBlob {
+		return !c.trim.named[item.Key.A]
+	}
 	img := c.cache.images[item.Key]
 	if img != nil && (img.dirty() || img.pins > 0 || img.version >= c.trim.below) {
 		return false
@@ -99,6 +114,28 @@ func (c *Core) droppable(item Item) bool {
 		c.cache.drop(img)
 	}
 	return true
+}
+
+// note keeps what may be the name of a large value: a conflict's record holds such
+// names as text, in fields of their own and within arrays.
+func (t *trim) note(v protocol.Value) {
+	switch v.Kind() {
+	case protocol.KindString:
+		text, _ := v.Text()
+		if name, err := hex.DecodeString(text); err == nil && len(name) == len(protocol.BlobID{}) {
+			t.named[string(name)] = true
+		}
+	case protocol.KindArray:
+		elements, _ := v.Array()
+		for _, e := range elements {
+			t.note(e)
+		}
+	case protocol.KindMap:
+		entries, _ := v.Map()
+		for _, e := range entries {
+			t.note(e.Value)
+		}
+	}
 }
 
 // drop removes items, a part at a time.
