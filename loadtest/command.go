@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/tidegate/tidegate/client"
 )
 
 // UsageError is an error in what was asked for, before anything ran.
@@ -73,6 +75,10 @@ type Options struct {
 	program string
 	// name is the default name of the spaces.
 	name string
+	// faults are planted in every device, and swallow loses the n-th message to a
+	// device without a word, in tests of the judge.
+	faults  client.Faults
+	swallow func(device string, n int) bool
 }
 
 // Validate refuses options that do not go together.

@@ -53,6 +53,9 @@ func (r *run) openDevice(ctx context.Context, name string, index int, b *board) 
 	if err != nil {
 		return nil, err
 	}
+	if swallow := r.options.swallow; swallow != nil {
+		dialer.swallow = func(n int) bool { return swallow(name, n) }
+	}
 	store := client.MemoryStore()
 	if r.options.ClientStore == "file" {
 		if store, err = client.FileStore(filepath.Join(r.dir, name+".client.db")); err != nil {
@@ -65,6 +68,7 @@ func (r *run) openDevice(ctx context.Context, name string, index int, b *board) 
 		Schema:  r.schema,
 		Dial:    dialer.dial,
 		Backoff: client.Backoff{Min: 10 * time.Millisecond, Max: time.Second},
+		Faults:  r.options.faults,
 	})
 	if err != nil {
 		return nil, err

@@ -19,11 +19,14 @@ type dialer struct {
 	// static
 	url   string
 	watch *watch
+	// swallow, if set, says which messages vanish.
+	swallow func(n int) bool
 
 	mu sync.Mutex
 	// guarded by mu
-	offline bool
-	open    map[*watchedTransport]struct{}
+	messages int // that were read
+	offline  bool
+	open     map[*watchedTransport]struct{}
 }
 
 func newDialer(gateway string, w *watch) (*dialer, error) {
@@ -111,7 +114,21 @@ func (t *watchedTransport) Read(ctx context.Context) ([]byte, error) {
 		t.conn.CloseNow()
 		return nil, errWithheld
 	}
+	if t.dialer.swallows() {
+		return t.Read(ctx)
+	}
 	return msg, nil
+}
+
+// swallows says whether the message that was just read vanishes.
+func (d *dialer) swallows() bool {
+	if d.swallow == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.messages++
+	return d.swallow(d.messages)
 }
 
 // Write sends a message.

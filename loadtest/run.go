@@ -43,7 +43,7 @@ type run struct {
 const stalledAfter = 90 * time.Second
 
 // cutAfter is the mean life of a connection under chaos.
-const cutAfter = 3 * time.Second
+const cutAfter = time.Second
 
 // scenario is what devices do, and what must be true in the end.
 type scenario struct {
