@@ -91,6 +91,24 @@ func TestResolveWhatHasChanged(t *testing.T) {
 	}
 }
 
+// A mutation may require that a conflict is still as its author saw it.
+func TestPreconditionOnConflict(t *testing.T) {
+	w, key := askedWorld(t)
+	require := func(version uint64) protocol.Verdict {
+		return w.commit(write{by: 'd', base: 3, at: 20, m: protocol.Mutation{
+			Ops:           []protocol.Op{set("title", "x")},
+			Preconditions: []protocol.Precondition{{Collection: key.Collection, ID: key.ID, Version: version}},
+		}})[0].Verdict
+	}
+	if v := require(3); v.Outcome != protocol.Applied {
+		t.Errorf("as it was seen: %+v", v)
+	}
+	w.one('c', 1, 12, set("price", 7))
+	if v := require(3); v.Code != protocol.RejectPrecondition {
+		t.Errorf("with a third value: %+v", v)
+	}
+}
+
 func TestResolveKeepsTheRules(t *testing.T) {
 	w, key := askedWorld(t)
 	if v := w.one('d', 3, 20, resolve(things1, "price", "cheap")).Verdict; v.Code != protocol.RejectSchema || v.Field != "price" {

@@ -88,7 +88,11 @@ func (b *Batch) plan(m *protocol.Mutation) (plan []planned, refused *protocol.Op
 		return nil, why
 	}
 	for i := range m.Preconditions {
-		if why := b.checkKey(m.Preconditions[i].Collection, m.Preconditions[i].ID); why != nil {
+		p := &m.Preconditions[i]
+		if p.Collection == protocol.ConflictCollection && protocol.CheckName(protocol.NameRecord, p.ID) == nil {
+			continue // an open conflict can be required to be as it was seen
+		}
+		if why := b.checkKey(p.Collection, p.ID); why != nil {
 			return nil, why
 		}
 	}
