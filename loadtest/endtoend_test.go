@@ -137,7 +137,7 @@ func TestReplay(t *testing.T) {
 
 // Real histories are replayed whole by `make replay`; here is a part of one.
 func TestReplayRealHistory(t *testing.T) {
-	const name = "../../shared/data/histories/websocket.jsonl.gz"
+	const name = "../../shared/data/histories/raft.jsonl.gz"
 	if _, err := os.Stat(name); err != nil {
 		t.Skipf("no real history at %s", name)
 	}
@@ -146,7 +146,7 @@ func TestReplayRealHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := replayScenario(h.first(200))
+	s, err := replayScenario(h.first(400))
 	if err != nil {
 		t.Fatal(err)
 	}
