@@ -171,18 +171,20 @@ func (m *Manager) Close(ctx context.Context) error {
 	for _, s := range all {
 		s.post(func(c *Core, now protocol.Time) { c.Close(now) })
 	}
+	var cut error
 	for _, s := range all {
 		select {
 		case <-s.done:
 			continue
 		case <-ctx.Done():
+			cut = ctx.Err()
 		}
 		for _, s := range all {
 			s.cancel()
 		}
 		<-s.done
 	}
-	return ctx.Err()
+	return cut
 }
 
 // SpaceStatus is what a Manager knows of an open space, for the operator.
