@@ -171,19 +171,21 @@ func play(o *Options, s *scenario) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	report, err := execute(ctx, o, s)
-	if err != nil {
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
-		return fmt.Errorf("%w (seed %d)", err, o.Seed)
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
 	}
-	report.print(os.Stdout)
+	if report.Devices > 0 {
+		report.print(os.Stdout)
+	}
 	if o.JSON != "" {
 		if err := report.writeJSON(o.JSON); err != nil {
 			return err
 		}
 	}
-	if !report.OK {
+	switch {
+	case err != nil:
+		return fmt.Errorf("the run could not be finished (seed %d): %w", o.Seed, err)
+	case !report.OK:
 		return fmt.Errorf("%w (seed %d)", ErrFailed, o.Seed)
 	}
 	return nil

@@ -185,7 +185,6 @@ func (d *device) ending() ending {
 	state := d.space.Confirmed()
 	return ending{
 		name:   d.name,
-		device: d.space.Device(),
 		hash:   d.space.StateHash(),
 		state:  state,
 		passed: d.watch.passedOver(d.space.Name()),

@@ -30,6 +30,9 @@ type Report struct {
 	Superseded int `json:"superseded"`
 	Conflicts  int `json:"conflicts"`
 	Rejected   int `json:"rejected"`
+	// Untold took effect, but the answer that said how was lost, and there is no log
+	// to look it up in.
+	Untold int `json:"untold"`
 	// Lost counts effects that were acknowledged and are missing, Duplicated those
 	// that are there twice, Gaps the commits that a device was not sent, Diverged
 	// the devices whose state is not the store's.
@@ -109,7 +112,11 @@ func (r *Report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s: %s in %.1f s\n", r.Scenario, map[bool]string{true: "ok", false: "FAILED"}[r.OK], r.DurationS)
 	line("made", "%d mutations by %d devices on %d records, %d commits", r.Mutations, r.Devices, r.Records, r.Commits)
-	line("verdicts", "%d applied, %d merged, %d superseded, %d conflicts, %d rejected", r.Applied, r.Merged, r.Superseded, r.Conflicts, r.Rejected)
+	verdicts := fmt.Sprintf("%d applied, %d merged, %d superseded, %d conflicts, %d rejected", r.Applied, r.Merged, r.Superseded, r.Conflicts, r.Rejected)
+	if r.Untold > 0 {
+		verdicts += fmt.Sprintf(", %d took effect untold how", r.Untold)
+	}
+	line("verdicts", "%s", verdicts)
 	line("wrong", "%d lost, %d duplicated, %d gaps, %d diverged", r.Lost, r.Duplicated, r.Gaps, r.Diverged)
 	checked := fmt.Sprintf("%d records against the scenario alone", r.CheckedExactly)
 	if r.Oracle {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +65,9 @@ type scenario struct {
 }
 
 // execute runs a scenario and returns its report. The error says why it could not
-// be run to its end; what went wrong with the deliveries is in the report.
-func execute(ctx context.Context, o *Options, s *scenario) (report *Report, err error) {
+// be run to its end, which the report then says too; what went wrong with the
+// deliveries is in the report alone.
+func execute(ctx context.Context, o *Options, s *scenario) (*Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &run{
@@ -75,19 +77,35 @@ func execute(ctx context.Context, o *Options, s *scenario) (report *Report, err 
 		cancel:  cancel,
 		ack:     newLatencies(),
 	}
+	began := time.Now()
+	err := r.perform(ctx, s)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		r.report.fail("%v", err)
+	}
+	if r.report.DurationS == 0 {
+		r.report.finish(time.Since(began))
+	}
+	return r.report, err
+}
+
+// perform is the run.
+func (r *run) perform(ctx context.Context, s *scenario) (err error) {
 	if r.schema, err = merge.ParseSchema(s.files); err != nil {
-		return nil, fmt.Errorf("the scenario's schema: %w", err)
+		return fmt.Errorf("the scenario's schema: %w", err)
 	}
 	if r.dir, err = os.MkdirTemp("", "tidegate-loadtest-"); err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(r.dir)
 	defer r.close()
 	if err := r.connect(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.open(ctx, s); err != nil {
-		return nil, err
+		return err
 	}
 	r.progress = newProgress(os.Stderr, s.name, s.mutations)
 	defer r.progress.end()
@@ -96,7 +114,7 @@ func execute(ctx context.Context, o *Options, s *scenario) (report *Report, err 
 	background, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { r.watchdog(background) })
-	if o.KillEvery > 0 {
+	if r.options.KillEvery > 0 {
 		watching.Go(func() { r.killer(background) })
 	}
 	for _, b := range r.boards {
@@ -109,16 +127,13 @@ func execute(ctx context.Context, o *Options, s *scenario) (report *Report, err 
 	stop()
 	watching.Wait()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return nil, err
+		return err
 	}
 	if err := r.judge(ctx, s); err != nil {
-		return nil, err
+		return err
 	}
 	r.report.finish(took)
-	return r.report, nil
+	return nil
 }
 
 // connect finds the gateway, or starts one, and puts the faults before it.
@@ -138,12 +153,18 @@ func (r *run) connect(ctx context.Context) error {
 		}
 		r.dialURL = "ws://" + r.gateway.address()
 	}
-	if !r.options.Chaos {
-		return nil
-	}
 	target, scheme, err := hostPort(r.dialURL)
 	if err != nil {
 		return err
+	}
+	// Clients would try for ever; who mistyped an address wants to know.
+	probe, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", target)
+	if err != nil {
+		return fmt.Errorf("no gateway can be reached: %w", err)
+	}
+	probe.Close()
+	if !r.options.Chaos {
+		return nil
 	}
 	if scheme == "wss" || scheme == "https" {
 		return usage("--chaos cannot cut connections inside TLS; use ws:// or http://")
@@ -299,7 +320,11 @@ func (r *Report) count(e *evidence) {
 	}
 	if e.log == nil {
 		for _, m := range e.made {
-			verdict(m.verdict.Outcome)
+			if m.verdict.Seq == 0 && m.verdict.Outcome == protocol.Applied {
+				r.Untold++
+			} else {
+				verdict(m.verdict.Outcome)
+			}
 			r.Commits = max(r.Commits, int(m.verdict.Seq))
 		}
 		return

@@ -47,9 +47,7 @@ type made struct {
 
 // ending is what a device holds in the end.
 type ending struct {
-	name string
-	// device is the id under which it wrote last.
-	device protocol.DeviceID
+	name   string
 	hash   [32]byte
 	state  []protocol.RecordState
 	passed []span

@@ -60,7 +60,7 @@ func sound(t *testing.T) *evidence {
 		}
 		e.made = append(e.made, made{device: testDevice, verdict: c.Mutations[0].Verdict, tag: (&entry{N: i, Files: []change{{Kind: 'M'}}}).tag(), began: time.Now()})
 	}
-	end := ending{name: "a device", device: testDevice, hash: merge.StateHash(slices.Values(o.State())), state: o.State()}
+	end := ending{name: "a device", hash: merge.StateHash(slices.Values(o.State())), state: o.State()}
 	e.fresh, e.ends = end, []ending{end, end}
 	return e
 }

@@ -54,7 +54,6 @@ type writer struct {
 	counter uint64
 	hash    protocol.Hash
 	base    uint64
-	clock   protocol.Time
 }
 
 func newWorld(schema *merge.Schema, devices int) *world {

@@ -89,6 +89,8 @@ const (
 	fieldBase       = "base"
 	fieldKept       = "kept"
 	fieldLost       = "lost"
+	fieldKeptBlob   = "keptBlob"
+	fieldLostBlob   = "lostBlob"
 	fieldKeptBy     = "keptBy"
 	fieldLostBy     = "lostBy"
 	fieldKeptTime   = "keptTime"
@@ -151,10 +153,12 @@ func (t *turn) ask(k key, field string, keptAt, lostAt stamp, base, kept, lost p
 			"user":   lostAt.author.User,
 			"time":   int64(lostAt.time),
 		}
-		if !lost.IsAbsent() {
-			other["value"] = lost.Any()
+		if inline, blob := apart(lost); !blob.IsAbsent() {
+			other["blob"] = blob.Any()
+		} else if !inline.IsAbsent() {
+			other["value"] = inline.Any()
 		}
-		write(fieldOthers, valueOf(append(others, other)))
+		write(fieldOthers, newest(append(others, other)))
 		return
 	}
 	t.markOpen(k, field, setAdd)
@@ -164,12 +168,40 @@ func (t *turn) ask(k key, field string, keptAt, lostAt stamp, base, kept, lost p
 	write(fieldField, protocol.StringValue(field))
 	write(fieldPolicy, protocol.StringValue(string(protocol.PolicyAsk)))
 	write(fieldBase, base)
-	write(fieldKept, kept)
-	write(fieldLost, lost)
+	inline, blob := apart(kept)
+	write(fieldKept, inline)
+	write(fieldKeptBlob, blob)
+	inline, blob = apart(lost)
+	write(fieldLost, inline)
+	write(fieldLostBlob, blob)
 	write(fieldKeptBy, by(keptAt))
 	write(fieldLostBy, by(lostAt))
 	write(fieldKeptTime, protocol.IntValue(int64(keptAt.time)))
 	write(fieldLostTime, protocol.IntValue(int64(lostAt.time)))
+}
+
+// apart returns the value, or, if it is too long to stand in a conflict, the name
+// of the item that holds it.
+func apart(v protocol.Value) (inline, blob protocol.Value) {
+	if v.Size() <= protocol.MaxInlineConflict {
+		return v, protocol.Value{}
+	}
+	return protocol.Value{}, protocol.StringValue(protocol.BlobOf(v).String())
+}
+
+// newest keeps what a conflict has room for of its further lost values: the last
+// 64 of them, in 64 KiB at most.
+func newest(others []any) protocol.Value {
+	for {
+		size := 0
+		for _, other := range others {
+			size += valueOf(other).Size()
+		}
+		if len(others) <= 64 && size <= 64<<10 {
+			return valueOf(others)
+		}
+		others = others[1:]
+	}
 }
 
 // resolve closes an open conflict and gives its field the value decided on.
