@@ -336,6 +336,10 @@ func (c *Core) pushRefused(s *space, f *protocol.ErrorFrame) {
 			c.renumber(s)
 		}
 		c.resubscribeLater(s)
+	case protocol.CodeBase:
+		// The server looked, and its history does not reach what the queue was made on:
+		// it is another one. The cursor said nothing because it was already forgotten.
+		c.startOver(s)
 	case protocol.CodePresence:
 	default:
 		// The next answer says whether the space can be written to at all.

@@ -97,7 +97,6 @@ func TestValueOfRefuses(t *testing.T) {
 	for range MaxValueDepth + 1 {
 		deep = []any{deep}
 	}
-	type cycle struct{ next *cycle }
 	loop := new(any)
 	*loop = loop
 	for _, test := range []struct {
@@ -117,7 +116,7 @@ func TestValueOfRefuses(t *testing.T) {
 		{"not UTF-8", []string{"a", "\xff"}, RefuseUTF8, "1"},
 		{"a key that is not UTF-8", map[string]any{"\xff": 1}, RefuseUTF8, ""},
 		{"keys that are numbers", map[int]string{1: "x"}, RefuseKey, ""},
-		{"a struct", cycle{}, RefuseType, ""},
+		{"a struct", struct{}{}, RefuseType, ""},
 		{"a function", func() {}, RefuseType, ""},
 		{"an absent value in a list", []Value{{}}, RefuseType, "0"},
 		{"too deep", deep, RefuseDepth, ""},

@@ -169,7 +169,9 @@ func (c *chaos) step() {
 	in := c.input()
 	acked := c.s.down.received
 	c.s.Step(c.now, in)
-	acked = max(acked, c.s.down.received)
+	if c.s.down.received < acked {
+		c.t.Fatalf("after %T: the acknowledged bytes went back from %d to %d", in, acked, c.s.down.received)
+	}
 	r := c.s.Ready()
 	if err := c.check(&r); err != nil {
 		c.t.Fatalf("after %T: %v", in, err)

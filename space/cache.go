@@ -107,11 +107,6 @@ func (k *cache) get(key ItemKey) *image {
 
 func (img *image) dirty() bool { return img.version > img.stored }
 
-func (img *image) deviceID() (id protocol.DeviceID) {
-	copy(id[:], img.key.A)
-	return id
-}
-
 // list is the dirty list an image belongs into.
 func (k *cache) list(img *image) *list.List {
 	if img.key.Kind == ItemDevice {
