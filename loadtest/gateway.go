@@ -64,28 +64,35 @@ func (g *ownGateway) killed() int {
 	return g.kills
 }
 
-// start runs the program and waits until it listens. A port that was just given
-// up by a killed predecessor may be refused for a moment, so it tries again for
-// a few seconds.
+const (
+	// startWithin is how long a gateway may take until it listens.
+	startWithin = 30 * time.Second
+	// restartWithin is how long a restart is tried again: the port and the store of
+	// a killed predecessor may be refused for a moment.
+	restartWithin = 15 * time.Second
+	// stopWithin is how long a gateway may take to end when asked.
+	stopWithin = 30 * time.Second
+)
+
+// start runs the program for the first time and waits until it listens.
 func (g *ownGateway) start(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.startLocked(ctx)
+	return g.runLocked(ctx)
 }
 
-func (g *ownGateway) startLocked(ctx context.Context) error {
-	var err error
-	for deadline := time.Now().Add(15 * time.Second); ; {
-		if err = g.runLocked(ctx); err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+// restartLocked runs the program again after a kill.
+func (g *ownGateway) restartLocked(ctx context.Context) error {
+	deadline := time.Now().Add(restartWithin)
+	for {
+		err := g.runLocked(ctx)
+		if err == nil || time.Now().After(deadline) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
-		}
-		if g.kills == 0 {
-			return err
 		}
 	}
 }
@@ -129,6 +136,9 @@ func (g *ownGateway) runLocked(ctx context.Context) error {
 		return nil
 	case <-exited:
 		return fmt.Errorf("the gateway ended at its start (%s):\n%s", cmd.ProcessState, g.log.text())
+	case <-time.After(startWithin):
+		endProcess(cmd, exited)
+		return fmt.Errorf("the gateway did not listen within %s:\n%s", startWithin, g.log.text())
 	case <-ctx.Done():
 		endProcess(cmd, exited)
 		return ctx.Err()
@@ -146,7 +156,7 @@ func (g *ownGateway) kill(ctx context.Context) error {
 	endProcess(g.command, g.exited)
 	g.command = nil
 	g.kills++
-	return g.startLocked(ctx)
+	return g.restartLocked(ctx)
 }
 
 // alive returns an error, with the end of its log, if the gateway has ended by
@@ -185,9 +195,9 @@ func (g *ownGateway) stop() error {
 			return fmt.Errorf("the gateway ended with %s:\n%s", cmd.ProcessState, g.log.text())
 		}
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(stopWithin):
 		endProcess(cmd, exited)
-		return fmt.Errorf("the gateway did not stop within 20 s of being asked:\n%s", g.log.text())
+		return fmt.Errorf("the gateway did not stop within %s of being asked:\n%s", stopWithin, g.log.text())
 	}
 }
 

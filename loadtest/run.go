@@ -410,16 +410,15 @@ func (r *run) waiting() string {
 	return fmt.Sprintf("%d devices wait:%s", shown, out.String())
 }
 
-// killer kills our gateway again and again. What it kills it starts again before
-// it returns.
+// killer kills our gateway again and again, each time KillEvery after it was up:
+// were it killed while it starts, nothing could ever go on. What it kills it starts
+// again before it returns.
 func (r *run) killer(ctx context.Context) {
-	tick := time.NewTicker(r.options.KillEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(r.options.KillEvery):
 		}
 		if err := r.gateway.kill(context.WithoutCancel(ctx)); err != nil {
 			r.abort(err)
