@@ -107,8 +107,8 @@ func (c *Core) orphan(commit *protocol.Commit) (ItemKey, bool) {
 			key := recordKey(merge.Key{Collection: change.Collection, ID: change.ID})
 			switch {
 			case c.cache.images[key].record != nil || created[key]:
-			case change.Kind != protocol.ChangeCreate:
-				return key, true
+			case change.Kind != protocol.ChangeCreate && change.Kind != protocol.ChangeUndelete:
+				return key, true // these two hold all of the record
 			default:
 				if created == nil {
 					created = make(map[ItemKey]bool)

@@ -114,7 +114,7 @@ func (g *gateway) crash() {
 		return
 	}
 	g.w.transcript.say(g.name, "crashes")
-	g.up = false
+	g.up, g.paused, g.backlog = false, false, nil
 	g.life++
 	for _, c := range g.conns {
 		c.serverGone()
