@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/protocol"
 )
 
 // UsageError is an error in what was asked for, before anything ran.
@@ -75,10 +76,10 @@ type Options struct {
 	program string
 	// name is the default name of the spaces.
 	name string
-	// faults are planted in every device, and swallow loses the n-th message to a
-	// device without a word, in tests of the judge.
+	// faults are planted in every device, and the messages to a device that hold a
+	// frame which swallow names vanish without a word, in tests of the judge.
 	faults  client.Faults
-	swallow func(device string, n int) bool
+	swallow func(device string, f protocol.Frame) bool
 }
 
 // Validate refuses options that do not go together.

@@ -49,12 +49,12 @@ type board struct {
 // openDevice opens a client on a store of its own.
 func (r *run) openDevice(ctx context.Context, name string, index int, b *board) (*device, error) {
 	w := newWatch(r.options.Chaos)
+	if swallow := r.options.swallow; swallow != nil {
+		w.swallow = func(f protocol.Frame) bool { return swallow(name, f) }
+	}
 	dialer, err := newDialer(r.dialURL, w)
 	if err != nil {
 		return nil, err
-	}
-	if swallow := r.options.swallow; swallow != nil {
-		dialer.swallow = func(n int) bool { return swallow(name, n) }
 	}
 	store := client.MemoryStore()
 	if r.options.ClientStore == "file" {

@@ -19,14 +19,11 @@ type dialer struct {
 	// static
 	url   string
 	watch *watch
-	// swallow, if set, says which messages vanish.
-	swallow func(n int) bool
 
 	mu sync.Mutex
 	// guarded by mu
-	messages int // that were read
-	offline  bool
-	open     map[*watchedTransport]struct{}
+	offline bool
+	open    map[*watchedTransport]struct{}
 }
 
 func newDialer(gateway string, w *watch) (*dialer, error) {
@@ -110,25 +107,14 @@ func (t *watchedTransport) Read(ctx context.Context) ([]byte, error) {
 		}
 		return nil, err
 	}
-	if t.seen.received(msg) {
+	switch t.seen.received(msg) {
+	case cut:
 		t.conn.CloseNow()
 		return nil, errWithheld
-	}
-	if t.dialer.swallows() {
+	case vanish:
 		return t.Read(ctx)
 	}
 	return msg, nil
-}
-
-// swallows says whether the message that was just read vanishes.
-func (d *dialer) swallows() bool {
-	if d.swallow == nil {
-		return false
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.messages++
-	return d.swallow(d.messages)
 }
 
 // Write sends a message.

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/protocol"
 )
 
 // program is the real program, built once for all tests of this package.
@@ -190,17 +192,25 @@ func TestEdit(t *testing.T) {
 }
 
 // A device that does not see that it missed something ends in another state, and
-// the judge says so.
+// the judge says so: by what the device holds, and by what its watch saw.
 func TestJudgeFindsADeviceThatMissedSomething(t *testing.T) {
+	const once = "dir/once"
+	h := invented(60, 4)
+	h.entries[30].Files = append(h.entries[30].Files, change{'A', once})
 	o := options(t)
 	o.faults = client.Faults{SkipGapCheck: true}
-	o.swallow = func(device string, n int) bool { return device == "device 2 of space 0" && n == 9 }
-	s, err := replayScenario(invented(60, 4))
+	o.swallow = func(device string, f protocol.Frame) bool {
+		section, ok := f.(*protocol.Section)
+		return ok && device == "device 3 of space 0" && slices.ContainsFunc(section.Deltas, func(d protocol.Delta) bool {
+			return slices.ContainsFunc(d.Changes, func(c protocol.Change) bool { return c.ID == once })
+		})
+	}
+	s, err := replayScenario(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := perform(t, &o, s); r.OK || r.Diverged == 0 {
-		t.Errorf("nothing was found: %d diverged", r.Diverged)
+	if r := perform(t, &o, s); r.OK || r.Diverged == 0 || r.Gaps == 0 {
+		t.Errorf("too little was found: %d diverged, %d gaps", r.Diverged, r.Gaps)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type watch struct {
 	// static
 	dropAcks bool
+	swallow  func(protocol.Frame) bool // nil but in tests of the judge
 
 	mu sync.Mutex
 	// guarded by mu
@@ -102,20 +103,33 @@ func (c *watchedConn) sent(msg []byte) {
 	}
 }
 
-// received looks at a message for the device. It says true if the message is to
-// be lost, and the connection with it.
-func (c *watchedConn) received(msg []byte) (lose bool) {
+// handling is what is to become of a message.
+type handling int
+
+const (
+	deliver handling = iota
+	// cut: it is lost, and its connection with it.
+	cut
+	// vanish: it is lost, and nothing shows.
+	vanish
+)
+
+// received looks at a message for the device and says what is to become of it.
+func (c *watchedConn) received(msg []byte) handling {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	c.w.bytes += int64(len(msg))
 	frames, err := c.decode(msg)
 	if err != nil {
 		c.w.fail("the gateway sent a message that cannot be decoded: %v", err)
-		return false
+		return deliver
 	}
 	if c.w.dropAcks && c.withhold(frames) {
 		c.w.dropped++
-		return true
+		return cut
+	}
+	if c.w.swallow != nil && slices.ContainsFunc(frames, c.w.swallow) {
+		return vanish
 	}
 	var at *watchedHandle
 	for _, f := range frames {
@@ -127,7 +141,7 @@ func (c *watchedConn) received(msg []byte) (lose bool) {
 		case *protocol.In:
 			if at = c.handles[f.Handle]; at == nil {
 				c.w.fail("deliveries under the handle %d, which was never subscribed", f.Handle)
-				return false
+				return deliver
 			}
 		case *protocol.CommitHeader:
 			c.commit(at, f.Seq)
@@ -140,7 +154,7 @@ func (c *watchedConn) received(msg []byte) (lose bool) {
 			}
 		}
 	}
-	return false
+	return deliver
 }
 
 // withhold says whether the message acknowledges a mutation for the first time.

@@ -28,7 +28,7 @@ func (w *wire) subscribe(seq uint64) {
 	w.receive(&protocol.Subscribed{Handle: testHandle, Mode: protocol.ModeResume})
 }
 
-func (w *wire) receive(frames ...protocol.Frame) (lost bool) {
+func (w *wire) receive(frames ...protocol.Frame) handling {
 	return w.c.received(protocol.EncodeMessage(frames...))
 }
 
@@ -125,7 +125,7 @@ func TestWatchFollowsASnapshot(t *testing.T) {
 func TestWatchWithholdsEveryVerdictOnce(t *testing.T) {
 	w := newWire(t, true)
 	w.subscribe(0)
-	verdicts := func(counters ...uint64) bool {
+	verdicts := func(counters ...uint64) handling {
 		v := &protocol.Verdicts{Handle: testHandle}
 		for _, c := range counters {
 			v.List = append(v.List, protocol.Verdict{Counter: c, Seq: c})
@@ -134,16 +134,16 @@ func TestWatchWithholdsEveryVerdictOnce(t *testing.T) {
 	}
 	for _, step := range []struct {
 		counters []uint64
-		lost     bool
+		want     handling
 	}{
-		{[]uint64{1, 2}, true},
-		{[]uint64{1, 2}, false},
-		{[]uint64{2, 3}, true},
-		{[]uint64{3}, false},
-		{nil, false},
+		{[]uint64{1, 2}, cut},
+		{[]uint64{1, 2}, deliver},
+		{[]uint64{2, 3}, cut},
+		{[]uint64{3}, deliver},
+		{nil, deliver},
 	} {
-		if lost := verdicts(step.counters...); lost != step.lost {
-			t.Errorf("verdicts %v: lost is %t, want %t", step.counters, lost, step.lost)
+		if got := verdicts(step.counters...); got != step.want {
+			t.Errorf("verdicts %v: %d becomes of them, want %d", step.counters, got, step.want)
 		}
 	}
 	if w.w.dropped != 2 {
