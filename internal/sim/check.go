@@ -321,9 +321,10 @@ func (c *checker) checkHistory(h *history) {
 			if body, err := protocol.DecodeMutation(m.Body); err == nil {
 				mark := markOf(body)
 				if first, twice := marks[mark]; !twice || mark == "" {
-				} else if c.counts["clone"] > 0 && (h.table > 0 || h.trimmed) {
-					// Copies that both carry a queue over into another history, or over the
-					// horizon, make each their own of it: nobody is left who could tell.
+				} else if c.counts["clone"]+c.counts["restore of a device"] > 0 && (h.table > 0 || h.trimmed) {
+					// Copies of a device (a backup is one) that both carry a queue over into
+					// another history, or over the horizon, make each their own of it: nobody is
+					// left who could tell.
 					c.covered("carried over by two copies")
 				} else {
 					c.fail("promise 2: %s: %s is in commits %d and %d", name(h.key), mark, first, commit.Seq)
