@@ -210,7 +210,7 @@ func (c *Core) send() {
 	if c.cfg.Faults.AckBeforeDurable && !f.acked {
 		c.answerOwn(f)
 	}
-	c.ask(AppendOp{Seq: f.seq, Data: f.data, NotAfter: c.now + millis(c.cfg.RequestTimeout)}, func(r Response) {
+	c.ask(AppendOp{Seq: f.seq, Data: f.data}, func(r Response) {
 		if c.inflight == f {
 			c.answered(r.Err)
 		}

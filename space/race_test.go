@@ -170,7 +170,7 @@ func (w *world) deliver() {
 
 // request lets a request reach the store, or not.
 func (w *world) request(f *flight) *Response {
-	if op, ok := f.req.Op.(AppendOp); ok && f.core != nil && w.now > op.NotAfter {
+	if f.core != nil && w.now > f.req.NotAfter {
 		return &Response{Err: errTooLate}
 	}
 	if !w.quiet {

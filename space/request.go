@@ -12,6 +12,11 @@ type RequestID uint64
 type Request struct {
 	ID RequestID
 	Op RequestOp
+	// NotAfter is when it is too late to send the request: an owner that was held up
+	// until then (a suspended machine) answers with an error instead. What looked
+	// free when an append was asked for, and what was not yet dropped when an image
+	// was, may have been trimmed away since; a late write would bring it back.
+	NotAfter protocol.Time
 }
 
 // RequestOp is one of AppendOp, LogOp, PutOp, GetOp, ScanOp and TrimOp, after the
@@ -20,13 +25,10 @@ type RequestOp interface{ requestOp() }
 
 type (
 	// AppendOp asks for Store.Append. It must be sent at most once: the Core itself
-	// decides about repeating it. It must not be sent after NotAfter (an owner that
-	// was suspended answers with an error instead): what looked free then may have
-	// been trimmed since.
+	// decides about repeating it.
 	AppendOp struct {
-		Seq      uint64
-		Data     []byte
-		NotAfter protocol.Time
+		Seq  uint64
+		Data []byte
 	}
 	// LogOp asks for Store.Log.
 	LogOp struct {

@@ -46,7 +46,7 @@ func (c *Core) ask(op RequestOp, done func(Response)) {
 	q.last++
 	q.pending[q.last] = &request{op: op, timeout: c.now + millis(c.cfg.RequestTimeout), done: done}
 	q.open = append(q.open, q.last)
-	c.out.Requests = append(c.out.Requests, Request{ID: q.last, Op: op})
+	c.out.Requests = append(c.out.Requests, Request{ID: q.last, Op: op, NotAfter: c.now + millis(c.cfg.RequestTimeout)})
 }
 
 // later calls do once after a pause that doubles with attempt.

@@ -13,8 +13,8 @@ import (
 
 var errClosed = protocol.Errorf(protocol.CodeUnavailable, "the space is closed here; connect again")
 
-// errTooLate answers an append that was not sent in time.
-var errTooLate = errors.New("the append was held up too long to be sent")
+// errTooLate answers a request that was not sent.
+var errTooLate = errors.New("the request was held up for too long to be sent")
 
 // Space is an open space: one goroutine, run, owns its Core; each call to the
 // store runs in a goroutine of its own. Others talk to run by posting functions.
@@ -184,7 +184,10 @@ func (s *Space) do(ready *Ready) {
 // call makes one request.
 func (s *Space) call(req Request) {
 	defer s.calls.Done()
-	resp := s.request(s.ctx, req.Op)
+	resp := Response{Err: errTooLate}
+	if s.opt.Now().UnixMilli() <= int64(req.NotAfter) {
+		resp = s.request(s.ctx, req.Op)
+	}
 	resp.ID = req.ID
 	s.post(func(c *Core, now protocol.Time) { c.Respond(now, resp) })
 }
@@ -198,10 +201,6 @@ func (s *Space) request(ctx context.Context, op RequestOp) (resp Response) {
 	switch op := op.(type) {
 	case AppendOp:
 		name = "append"
-		if s.opt.Now().UnixMilli() > int64(op.NotAfter) {
-			resp.Err = errTooLate
-			return resp
-		}
 		resp.Err = s.store.Append(ctx, s.key, op.Seq, op.Data)
 		if errors.Is(resp.Err, context.DeadlineExceeded) || errors.Is(resp.Err, context.Canceled) {
 			// A store that gave up waiting does not know, whatever it says.
