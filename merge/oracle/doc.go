@@ -19,7 +19,9 @@
 // # What it takes at the log's word
 //
 //   - Sizes: a mutation or an op that the log refused as too large is refused,
-//     and nothing else is. They are measured in the bytes of an image.
+//     and nothing else is. They are measured in the bytes of an image. So is the
+//     effort that merge spends on finding the ops to blame for an invalid record:
+//     of many ops, the log may blame all.
 //   - The kept side of a conflict, and all words: whoever lost must be told of the
 //     right record, field and element, and what they wanted must be kept; how it is
 //     put is not compared.

@@ -92,9 +92,13 @@ func (t *turn) judge(m *protocol.Mutation, logged []result) []result {
 	for i := range m.Ops {
 		results[i] = t.try(&m.Ops[i], t.fits[i], logged[i])
 	}
-	if t.refused.outcome != protocol.Rejected && !t.valid(t.before) {
+	if !t.valid(t.before) {
+		if t.tooMuchToSearch() {
+			return whole(rejected(protocol.RejectInvalid))
+		}
 		t.rollback()
-		for i := range m.Ops {
+		t.refused = result{}
+		for i := 0; i < len(m.Ops) && t.refused.outcome != protocol.Rejected; i++ {
 			mark := t.mark()
 			results[i] = t.try(&m.Ops[i], t.fits[i], logged[i])
 			if results[i].outcome != protocol.Rejected && !t.valid(mark.lengths) {
@@ -120,6 +124,13 @@ func (t *turn) judge(m *protocol.Mutation, logged []result) []result {
 		}
 	}
 	return results
+}
+
+// tooMuchToSearch says whether the log blames an invalid mutation as a whole, and
+// that it holds enough ops for the search for the one to blame to be too long.
+func (t *turn) tooMuchToSearch() bool {
+	const opsAtLeast = 32 // of the greatest records
+	return len(t.mutation.Ops) >= opsAtLeast && t.logged.Code == protocol.RejectInvalid && len(t.logged.Ops) == 0
 }
 
 // try judges one op; one that is refused for its size is taken at its word.
