@@ -187,6 +187,29 @@ func (p *peer) verdict(handle protocol.Handle, counter uint64) protocol.Verdict 
 	}
 }
 
+// verdictAndCommit waits for the verdict of a mutation and for a commit: they
+// travel in lanes of their own, so either may come first.
+func (p *peer) verdictAndCommit(handle protocol.Handle, counter uint64) (verdict protocol.Verdict, header *protocol.CommitHeader) {
+	p.t.Helper()
+	for judged := false; !judged || header == nil; {
+		frame, err := p.next()
+		if err != nil {
+			p.t.Fatalf("waiting for a verdict and a commit: %v", err)
+		}
+		switch frame := frame.(type) {
+		case *protocol.CommitHeader:
+			header = frame
+		case *protocol.Verdicts:
+			for _, v := range frame.List {
+				if frame.Handle == handle && v.Counter == counter {
+					verdict, judged = v, true
+				}
+			}
+		}
+	}
+	return verdict, header
+}
+
 // create is an op that makes a record.
 func create(collection, id, field string, value any) protocol.Op {
 	return protocol.Op{Kind: protocol.OpCreate, Collection: collection, ID: id,

@@ -193,10 +193,9 @@ func TestRefusedConnections(t *testing.T) {
 			}
 
 			counter := neighbour.push(1, 0, create("notes", "n1", "text", "still here"))
-			if v := neighbour.verdict(1, counter); v.Outcome != protocol.Applied {
+			if v, _ := neighbour.verdictAndCommit(1, counter); v.Outcome != protocol.Applied {
 				t.Errorf("the neighbour's mutation got %+v", v)
 			}
-			await[*protocol.CommitHeader](neighbour)
 		})
 	}
 }
