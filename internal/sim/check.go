@@ -429,7 +429,12 @@ func (c *checker) checkEdit(e *edit, marks map[string]uint64) {
 
 // checkEdits checks what needs no log.
 func (c *checker) checkEdits() {
+	p := &c.w.plan
+	knowable := p.Device.Clones == 0 && p.Device.Restores == 0 && !p.RestoreTable && !p.Expire
 	for _, e := range c.w.edits {
+		if knowable && e.verdict.Code == protocol.RejectUnknownOutcome {
+			c.fail("promise 7: %s of %s is said to be of unknown outcome: %s", e.mark, e.device.name, e.verdict.Message)
+		}
 		if e.local && !e.settled && e.excused == "" && e.device.refs[refOf(e)] == e {
 			c.fail("promise 11: %s never got a verdict", e.mark)
 		}

@@ -414,8 +414,7 @@ func (c *conn) sub(handle protocol.Handle) *subscription {
 
 var errReadFailed = errors.New("simulated: the read failed")
 
-// read reads for a delivery, at one instant: what a real gateway spreads over
-// some milliseconds.
+// read reads for a delivery: at one instant, but the session hears of it later.
 func (c *conn) read(s *subscription, read session.Read) {
 	if c.closed {
 		return
@@ -439,7 +438,9 @@ func (c *conn) read(s *subscription, read session.Read) {
 	if chunk.To.Snapshot {
 		to.Scan = chunk.To
 	}
-	c.step(session.Chunk{Handle: s.handle, Frames: chunk.Frames, To: to, More: chunk.More})
+	c.g.do(c.g.w.between(0, 30), func() {
+		c.step(session.Chunk{Handle: s.handle, Frames: chunk.Frames, To: to, More: chunk.More})
+	})
 }
 
 // read reads the space as a real gateway's shell does, but at one instant.
