@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -196,11 +197,14 @@ type OpenConflict struct {
 	Collection, Record, Field string
 	// Kept is the value that stands for now, Lost the one that waits, Others those
 	// of further collisions, Base what the author of Lost had seen. Each is absent
-	// if there was none.
+	// if there was none, or if it is too long to stand in the record: KeptValue,
+	// LostValue and OtherValue return those too.
 	Kept, Lost, Base protocol.Value
 	Others           []protocol.Value
 
-	space *Space
+	space              *Space
+	keptBlob, lostBlob protocol.BlobID
+	otherBlobs         []protocol.BlobID // as long as Others
 }
 
 // OpenConflicts returns the conflicts of the space that wait for a person.
@@ -213,27 +217,85 @@ func (s *Space) OpenConflicts() []*OpenConflict {
 			Collection: text("collection"), Record: text("id"), Field: text("field"),
 			Kept: r.Value("kept"), Lost: r.Value("lost"), Base: r.Value("base"),
 		}
-		others, _ := r.Get("others").([]any)
+		o.keptBlob, o.lostBlob = blobNamed(text("keptBlob")), blobNamed(text("lostBlob"))
+		others, _ := r.Value("others").Array()
 		for _, other := range others {
-			if m, ok := other.(map[string]any); ok {
-				if v, err := protocol.ValueOf(m["value"]); err == nil {
-					o.Others = append(o.Others, v)
+			var v protocol.Value
+			var blob protocol.BlobID
+			entries, _ := other.Map()
+			for _, e := range entries {
+				switch e.Key {
+				case "value":
+					v = e.Value
+				case "blob":
+					name, _ := e.Value.Text()
+					blob = blobNamed(name)
 				}
 			}
+			o.Others, o.otherBlobs = append(o.Others, v), append(o.otherBlobs, blob)
 		}
 		list = append(list, o)
 	}
 	return list
 }
 
-// KeepMine resolves the conflict with the value that waits.
-func (o *OpenConflict) KeepMine(ctx context.Context) (*Write, error) {
-	return o.resolve(ctx, o.Lost)
+// blobNamed reads the name of a value that is kept apart; zero if it is none.
+func blobNamed(name string) (id protocol.BlobID) {
+	if b, err := hex.DecodeString(name); err == nil && len(b) == len(id) {
+		copy(id[:], b)
+	}
+	return id
 }
 
-// KeepTheirs resolves the conflict with the value that stands.
+// KeptValue returns the value that stands for now, asking the gateway if it is
+// too long to stand in the conflict's record. Absent means that there is none.
+func (o *OpenConflict) KeptValue(ctx context.Context) (protocol.Value, error) {
+	return o.value(ctx, o.Kept, o.keptBlob)
+}
+
+// LostValue returns the value that waits, as KeptValue does.
+func (o *OpenConflict) LostValue(ctx context.Context) (protocol.Value, error) {
+	return o.value(ctx, o.Lost, o.lostBlob)
+}
+
+// OtherValue returns the value of Others[i], as KeptValue does.
+func (o *OpenConflict) OtherValue(ctx context.Context, i int) (protocol.Value, error) {
+	return o.value(ctx, o.Others[i], o.otherBlobs[i])
+}
+
+func (o *OpenConflict) value(ctx context.Context, inline protocol.Value, blob protocol.BlobID) (protocol.Value, error) {
+	if blob == (protocol.BlobID{}) {
+		return inline, nil
+	}
+	return o.space.fetch(ctx, blob)
+}
+
+// KeepMine resolves the conflict with the value that waits; see LostValue.
+func (o *OpenConflict) KeepMine(ctx context.Context) (*Write, error) {
+	value, err := o.LostValue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.resolve(ctx, value)
+}
+
+// KeepTheirs closes the conflict and leaves everything as the user sees it now,
+// which may be newer than Kept.
 func (o *OpenConflict) KeepTheirs(ctx context.Context) (*Write, error) {
-	return o.resolve(ctx, o.Kept)
+	return o.space.Mutate(ctx, func(tx *Tx) error {
+		record := tx.Get(o.Collection, o.Record)
+		switch {
+		case record == nil:
+			tx.Resolve(o.ID, nil)
+		case o.Field == "":
+			tx.Resolve(o.ID, map[string]any{}) // it stays, and nothing in it changes
+		case record.Value(o.Field).IsAbsent():
+			tx.Resolve(o.ID, nil)
+		default:
+			tx.Resolve(o.ID, record.Value(o.Field))
+		}
+		return nil
+	})
 }
 
 // Resolve resolves the conflict with a value; nil removes the field.
