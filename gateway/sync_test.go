@@ -173,7 +173,14 @@ func TestJoinBusySpace(t *testing.T) {
 	var watching sync.WaitGroup
 	// join opens a device that looks at every state it comes to.
 	join := func(user string, store client.Store) (*client.Client, *client.Space) {
-		c := deviceWith(t, g, user, func(o *client.Options) { o.Store = store })
+		c := deviceWith(t, g, user, func(o *client.Options) {
+			o.Store = store
+			o.Window = 64 << 10 // a snapshot takes several turns
+			o.Dial = func(ctx context.Context) (client.Transport, error) {
+				conn, err := dialSync(ctx, g)
+				return slowTransport{conn}, err
+			}
+		})
 		s := c.Space("board", client.SpaceOptions{})
 		watching.Go(func() {
 			for range s.Watch(ctx) {
@@ -423,10 +430,43 @@ func TestBeyondTheHorizon(t *testing.T) {
 	}
 }
 
+// plainTransport is a WebSocket and nothing else.
+type plainTransport struct{ conn *websocket.Conn }
+
+func dialSync(ctx context.Context, g *running) (plainTransport, error) {
+	conn, _, err := websocket.Dial(ctx, "ws://"+g.address+protocol.SyncPath,
+		&websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
+	if err != nil {
+		return plainTransport{}, err
+	}
+	conn.SetReadLimit(-1)
+	return plainTransport{conn}, nil
+}
+
+func (c plainTransport) Read(ctx context.Context) ([]byte, error) {
+	_, message, err := c.conn.Read(ctx)
+	return message, err
+}
+
+func (c plainTransport) Write(ctx context.Context, message []byte) error {
+	return c.conn.Write(ctx, websocket.MessageBinary, message)
+}
+
+func (c plainTransport) Close(protocol.CloseCode, string) error { return c.conn.CloseNow() }
+
+// slowTransport leaves time between messages: for the space to move on, and for
+// whoever watches the device to look at each state it comes to.
+type slowTransport struct{ plainTransport }
+
+func (c slowTransport) Read(ctx context.Context) ([]byte, error) {
+	time.Sleep(2 * time.Millisecond)
+	return c.plainTransport.Read(ctx)
+}
+
 // lossy makes a device's connections, which lose every first acknowledgement of
 // a mutation and break at random besides. It is safe for concurrent use.
 type lossy struct {
-	url string
+	gateway *running // static
 
 	mu sync.Mutex
 	// All guarded by mu.
@@ -440,12 +480,8 @@ type lossy struct {
 var errCut = errors.New("the connection is cut")
 
 func (l *lossy) dial(ctx context.Context) (client.Transport, error) {
-	conn, _, err := websocket.Dial(ctx, l.url, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
-	if err != nil {
-		return nil, err
-	}
-	conn.SetReadLimit(-1)
-	return &lossyTransport{conn, l}, nil
+	conn, err := dialSync(ctx, l.gateway)
+	return lossyTransport{conn, l}, err
 }
 
 // loses says whether a message from the gateway gets lost.
@@ -491,37 +527,32 @@ func (l *lossy) breaks() bool {
 }
 
 type lossyTransport struct {
-	conn *websocket.Conn
-	by   *lossy
+	plainTransport
+	by *lossy
 }
 
-func (c *lossyTransport) Read(ctx context.Context) ([]byte, error) {
-	_, message, err := c.conn.Read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.by.loses(message) || c.by.breaks() {
+func (c lossyTransport) Read(ctx context.Context) ([]byte, error) {
+	message, err := c.plainTransport.Read(ctx)
+	if err == nil && (c.by.loses(message) || c.by.breaks()) {
 		c.conn.CloseNow()
 		return nil, errCut
 	}
-	return message, nil
+	return message, err
 }
 
 // Write breaks before the message left, or after.
-func (c *lossyTransport) Write(ctx context.Context, message []byte) error {
+func (c lossyTransport) Write(ctx context.Context, message []byte) error {
 	if c.by.breaks() {
 		c.conn.CloseNow()
 		return errCut
 	}
-	err := c.conn.Write(ctx, websocket.MessageBinary, message)
+	err := c.plainTransport.Write(ctx, message)
 	if err == nil && c.by.breaks() {
 		c.conn.CloseNow()
 		return errCut
 	}
 	return err
 }
-
-func (c *lossyTransport) Close(protocol.CloseCode, string) error { return c.conn.CloseNow() }
 
 // TestEveryAckLostOnce loses every acknowledgement once, with its connection, and
 // cuts at random besides: everything counts once.
@@ -535,7 +566,7 @@ func TestEveryAckLostOnce(t *testing.T) {
 	var spaces []*client.Space
 	for i := range devices {
 		l := &lossy{
-			url: "ws://" + g.address + protocol.SyncPath, random: rand.New(rand.NewPCG(5, uint64(i))),
+			gateway: g, random: rand.New(rand.NewPCG(5, uint64(i))),
 			names: protocol.NewNameTable(),
 		}
 		c := deviceWith(t, g, fmt.Sprintf("user%d", i), func(o *client.Options) { o.Dial = l.dial })
