@@ -128,7 +128,7 @@ func (s *Session) refuse(sub *subscription, p *pushed, counter uint64, why *prot
 }
 
 // replay answers a push that did not continue what the device has committed.
-// Nothing of it was taken.
+// What of it has no verdict was not taken.
 func (s *Session) replay(sub *subscription, p *pushed, v protocol.Verdicts) {
 	v.Handle, v.Replay, v.List = sub.handle, true, nil
 	p.refusal = &v
@@ -216,10 +216,12 @@ func (s *Session) pushRefused(in PushRefused) {
 	s.refuse(sub, p, counter, spaceError(in.Err))
 }
 
-// find returns the open push with an id, if it has no answer yet.
+// find returns the open push with an id, if it was not refused yet. Part of it may
+// have verdicts: another gateway may have committed the beginning of it, from
+// another copy of the device, before the rest turned out not to follow.
 func (p *pushes) find(id uint64) *pushed {
 	for _, o := range p.open {
-		if id != 0 && o.id == id && o.refusal == nil && o.left == len(o.sizes) {
+		if id != 0 && o.id == id && o.refusal == nil {
 			return o
 		}
 	}

@@ -240,7 +240,7 @@ func (c *checker) tableRestored() {
 		h.over = true
 		head := c.w.head(h.key)
 		c.logs = append(c.logs, &history{
-			key: h.key, table: h.table + 1, trimmed: h.trimmed, trimmedAt: h.trimmedAt,
+			key: h.key, table: h.table + 1, trimmed: h.trimmed, trimmedAt: min(h.trimmedAt, head),
 			log:       slices.Clone(h.log[:min(head, uint64(len(h.log)))]),
 			published: map[uint64]protocol.CommitID{},
 		})

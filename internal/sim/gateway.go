@@ -231,8 +231,12 @@ func (h *hosted) tell(reply space.Reply) {
 		h.g.w.transcript.say(h.g.name, "%s attaches to %s: mode %d, counter %d of %v, head %d", s.conn.wire.name(), name(h.key), body.Mode, body.Counter, s.author.Device, body.Head.Seq)
 		s.conn.step(session.Attached{Handle: s.handle, Subscribed: body.Subscribed})
 	case space.Verdicts:
+		if body.Replay {
+			h.g.w.transcript.say(h.g.name, "%s is at %d in %s, says the answer to its push", s.conn.wire.name(), body.Counter, name(h.key))
+		}
 		s.conn.step(session.Verdicts{Handle: s.handle, Push: body.Push, Verdicts: body.Verdicts})
 	case space.Refused:
+		h.g.w.transcript.say(h.g.name, "%s pushed what is refused in %s: %v", s.conn.wire.name(), name(h.key), body.Err)
 		s.conn.step(session.PushRefused{Handle: s.handle, Push: body.Push, Counter: body.Counter, Err: body.Err})
 	case space.Lost:
 		h.rooms = slices.Delete(h.rooms, i, i+1)
@@ -296,6 +300,7 @@ func (c *conn) pump() {
 	}
 	for _, p := range r.Push {
 		if s := c.sub(p.Handle); s != nil {
+			g.w.transcript.say(g.name, "%s pushes %d mutations from %d on to %s", c.wire.name(), len(p.Bodies), p.First, name(s.hosted.key))
 			s.hosted.core.Push(g.now(), space.Push{Session: s.id, ID: p.ID, First: p.First, Previous: p.Previous, Bodies: p.Bodies})
 			s.hosted.pumpSoon()
 		}

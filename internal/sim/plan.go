@@ -131,6 +131,8 @@ func draw(s *schedule) plan {
 	if s.chance(0.12) {
 		p.Expire = true
 		p.Active = s.between(4*hour, 12*hour)
+		p.Gateways = max(p.Gateways, 2)
+		p.Gateway.Pauses = max(p.Gateway.Pauses, count(0.7, 3))
 		p.Heal = 2 * hour
 	}
 	return p

@@ -80,9 +80,12 @@ func (x *wire) toServer(message []byte) {
 		return
 	}
 	x.toServerAt = max(x.toServerAt, x.w.now+x.delay())
-	x.server.g.do(x.toServerAt-x.w.now, func() {
-		if !x.broken {
-			x.server.receive(message)
+	life := x.server.g.life
+	x.w.after(x.toServerAt-x.w.now, func() {
+		// What has arrived is read, even if the process is suspended now and the
+		// connection long broken when it wakes.
+		if !x.broken && x.server.g.life == life {
+			x.server.g.do(0, func() { x.server.receive(message) })
 		}
 	})
 }

@@ -119,8 +119,8 @@ func (w *world) plotFaults() {
 		w.after(some(), func() {
 			g := anyGateway()
 			pause := w.between(100, 60_000)
-			if w.plan.Expire && w.chance(0.5) {
-				pause = w.between(hour, 4*hour)
+			if w.plan.Expire && w.chance(0.7) {
+				pause = w.between(hour, 5*hour) // longer than a head may be trusted
 			}
 			g.pause(pause)
 		})
