@@ -191,10 +191,11 @@ func (c *Core) identify(s *space, f *protocol.Subscribed) bool {
 	if c.cfg.Faults.SkipHashCheck {
 		same = true
 	}
+	judged, _ := s.lastJudged()
 	switch {
-	case f.Mode == protocol.ModeOtherHistory || known && counter < s.counter:
-		// The server has lost what we saw it commit. What it still has of the queue it
-		// has; the rest starts over.
+	case f.Mode == protocol.ModeOtherHistory || known && counter < judged:
+		// The server has looked, and has lost what it told us it had committed. What it
+		// still has of the queue it has; the rest starts over.
 		if known && same {
 			c.accept(s, counter, f, 0)
 		}

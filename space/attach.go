@@ -152,6 +152,9 @@ func (c *Core) tryAttach(s *session) bool {
 		// before is of unknown outcome: not on an old head.
 		return false
 	}
+	if s.Counter > entry.Counter && !c.provenFor(s) {
+		return false // another gateway may have committed what the device knows of
+	}
 	mode, ok := c.place(s)
 	if !ok {
 		return false
