@@ -172,6 +172,12 @@ func (c *Core) Ready() Ready {
 func (c *Core) at(now protocol.Time) {
 	c.now = max(c.now, now)
 	c.requests.expire(c.now)
+	if c.phase == phaseOpen && c.damaged == nil && !c.cfg.Exclusive && !c.headProven() {
+		// A suspended process: what it remembers of devices and of the dead may have been
+		// dropped by the others meanwhile, and what its peers pushed long ago may have
+		// been sent again under another id.
+		c.beginAgain(c.horizon, nil)
+	}
 }
 
 // advance does all that can be done now. Each part looks at the whole state and
