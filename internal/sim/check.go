@@ -271,6 +271,8 @@ func (c *checker) finish() {
 				c.fail("promise 11: %s is not up", d.name)
 			case status.Pending > 0:
 				c.fail("promise 11: %s still has %d mutations in its queue for %s (%v, %v)", d.name, status.Pending, s, status.State, status.Err)
+			case len(d.core.Pending(s)) > 0:
+				c.fail("promise 8: %s still predicts %d mutations in %s that are long committed", d.name, len(d.core.Pending(s)), s)
 			case status.Cursor.Seq != head:
 				c.fail("promise 11: %s is at %d of %d in %s (%v, %v)", d.name, status.Cursor.Seq, head, s, status.State, status.Err)
 			}

@@ -17,7 +17,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "run this seed alone, with its transcript")
-	seedsFlag = flag.Int("sim.seeds", 300, "how many seeds to run")
+	seedsFlag = flag.Int("sim.seeds", 100, "how many seeds to run")
 	firstFlag = flag.Uint64("sim.first", 1, "the first of them")
 	bugFlag   = flag.String("sim.bug", "", "plant the bug whose name contains this, with -sim.seed")
 )
