@@ -50,7 +50,7 @@ fuzz: ## every fuzz target in the module, FUZZTIME each
 		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do
 			found=$$((found+1))
 			echo "fuzzing $$target in $$package for $(FUZZTIME)"
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$package"
 		done
 	done
 	if [ $$found -eq 0 ]; then echo "no fuzz targets found: the discovery is broken"; exit 1; fi

@@ -207,6 +207,11 @@ func (c *Core) identify(s *space, f *protocol.Subscribed) bool {
 	case known:
 		c.clone(s, f)
 		return false
+	case slices.ContainsFunc(s.leaving, func(p *pending) bool { return p.leaveAt > f.Head.Seq }):
+		// The log was read to its end to find that it does not know the device, and it
+		// does not hold the commits that the device was told of.
+		c.startOver(s)
+		return false
 	default:
 		return c.unknown(s, f.Horizon)
 	}

@@ -292,7 +292,7 @@ func (c *checker) checkHistory(h *history) {
 	judge := oracle.New(c.w.schema)
 	counters := map[protocol.DeviceID]uint64{}
 	hashes := map[protocol.DeviceID]protocol.Hash{}
-	marks := map[string]uint64{}
+	marks := map[string][]uint64{}
 	states := map[protocol.Cursor][32]byte{{}: stateHash(records)}
 	var previous protocol.Time
 	var conflicts []protocol.Conflict
@@ -322,16 +322,16 @@ func (c *checker) checkHistory(h *history) {
 			}
 			if body, err := protocol.DecodeMutation(m.Body); err == nil {
 				mark := markOf(body)
-				if first, twice := marks[mark]; !twice || mark == "" {
+				if len(marks[mark]) == 0 || mark == "" {
 				} else if c.counts["clone"]+c.counts["restore of a device"] > 0 && (h.table > 0 || h.trimmed) {
 					// Copies of a device (a backup is one) that both carry a queue over into
 					// another history, or over the horizon, make each their own of it: nobody is
 					// left who could tell.
 					c.covered("carried over by two copies")
 				} else {
-					c.fail("promise 2: %s: %s is in commits %d and %d", name(h.key), mark, first, commit.Seq)
+					c.fail("promise 2: %s: %s is in commits %d and %d", name(h.key), mark, marks[mark][0], commit.Seq)
 				}
-				marks[mark] = commit.Seq
+				marks[mark] = append(marks[mark], commit.Seq)
 			}
 			for _, change := range m.Changes {
 				if tenant := m.Author.User[:1]; "tenant-"+tenant != h.key.Tenant {
@@ -412,14 +412,15 @@ func userOf(conflicts []protocol.Conflict, id protocol.DeviceID) string {
 }
 
 // checkEdit compares what an author was told with the log.
-func (c *checker) checkEdit(e *edit, marks map[string]uint64) {
-	seq, inLog := marks[e.mark]
+func (c *checker) checkEdit(e *edit, marks map[string][]uint64) {
+	seqs := marks[e.mark]
+	inLog := len(seqs) > 0
 	if e.excused != "" {
 		return
 	}
 	switch {
-	case e.settled && e.verdict.Seq > 0 && seq != e.verdict.Seq:
-		c.fail("promise 1: %s was acknowledged in commit %d and is in %d", e.mark, e.verdict.Seq, seq)
+	case e.settled && e.verdict.Seq > 0 && !slices.Contains(seqs, e.verdict.Seq):
+		c.fail("promise 1: %s was acknowledged in commit %d and is in %v", e.mark, e.verdict.Seq, seqs)
 	case e.settled && e.verdict.Seq == 0 && !inLog && !c.isRejected(e.device, e):
 		c.fail("promise 1: %s was acknowledged and is not in the log", e.mark)
 	case e.local && !inLog && !c.isRejected(e.device, e):
