@@ -217,7 +217,6 @@ func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uin
 	for _, v := range f.Rejections {
 		rejected[v.Counter] = v
 	}
-	oldest := f.Counter - min(f.Counter, uint64(len(f.Recent))) // the counter before Recent[0]
 	for len(s.queue) > 0 && s.queue[0].counter <= counter {
 		next := s.queue[0].counter
 		if v, ok := rejected[next]; ok {
@@ -226,7 +225,7 @@ func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uin
 			continue
 		}
 		v := protocol.Verdict{Counter: next, Outcome: protocol.Applied}
-		if next > oldest && next <= f.Counter && f.Recent[next-oldest-1].Rejected {
+		if r, known := recentAt(f, next); known && r.Rejected {
 			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
 			v.Message = "all or some of this was rejected; why was told to another copy of this device's data"
 		}

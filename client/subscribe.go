@@ -230,6 +230,20 @@ func (c *Core) startOver(s *space) {
 	c.replaceDevice(s, s.queue, true)
 }
 
+// beforeRecent is the newest counter that the server remembers no more.
+func beforeRecent(f *protocol.Subscribed) uint64 {
+	return f.Counter - min(f.Counter, uint64(len(f.Recent)))
+}
+
+// recentAt returns what the server remembers of a mutation; false if nothing.
+func recentAt(f *protocol.Subscribed, counter uint64) (protocol.Recent, bool) {
+	first := beforeRecent(f) + 1
+	if counter < first || counter > f.Counter {
+		return protocol.Recent{}, false
+	}
+	return f.Recent[counter-first], true
+}
+
 // clone goes on under a new device id because another copy of this store has
 // written under the present one. The running hashes that the server remembers
 // tell where the copies parted: what was committed before is settled, the rest
@@ -237,10 +251,9 @@ func (c *Core) startOver(s *space) {
 // which the other copy may have had in its queue too and may have sent, the
 // outcome cannot be known: they are kept for the user.
 func (c *Core) clone(s *space, f *protocol.Subscribed) {
-	oldest := f.Counter - min(f.Counter, uint64(len(f.Recent))) // the counter before Recent[0]
 	var common uint64
 	for _, p := range s.queue {
-		if p.counter > oldest && p.counter <= f.Counter && f.Recent[p.counter-oldest-1].Hash == p.hash {
+		if r, known := recentAt(f, p.counter); known && r.Hash == p.hash {
 			common = p.counter
 		}
 	}
@@ -251,7 +264,7 @@ func (c *Core) clone(s *space, f *protocol.Subscribed) {
 		c.accept(s, common, &shared, f.Head.Seq)
 	}
 	for _, p := range slices.Clone(s.queue) {
-		copied := p.counter <= oldest
+		copied := p.counter <= beforeRecent(f)
 		// The entry may be a second one under the id, after the first was forgotten.
 		forgotten := p.counter <= s.sent && p.mutation.Base < f.Horizon
 		if copied || forgotten {

@@ -438,19 +438,10 @@ func (c *checker) checkEdits() {
 		if knowable && e.verdict.Code == protocol.RejectUnknownOutcome {
 			c.fail("promise 7: %s of %s is said to be of unknown outcome: %s", e.mark, e.device.name, e.verdict.Message)
 		}
-		if e.local && !e.settled && e.excused == "" && e.device.refs[refOf(e)] == e {
+		if e.local && !e.settled && e.excused == "" && e.device.waitsFor(e) {
 			c.fail("promise 11: %s never got a verdict", e.mark)
 		}
 	}
-}
-
-func refOf(e *edit) uint64 {
-	for ref, other := range e.device.refs {
-		if other == e {
-			return ref
-		}
-	}
-	return 0
 }
 
 // difference names the first record that is not the same.

@@ -189,6 +189,16 @@ func (d *device) observe() {
 	}
 }
 
+// waitsFor says whether an edit was made in this life and has no verdict yet.
+func (d *device) waitsFor(e *edit) bool {
+	for _, waiting := range d.refs {
+		if waiting == e {
+			return true
+		}
+	}
+	return false
+}
+
 // event is something that the core tells the app.
 func (d *device) event(e client.Event) {
 	switch e.Kind {
