@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -450,16 +451,16 @@ func difference(records map[merge.Key]*merge.Record, want []protocol.RecordState
 	for _, state := range want {
 		expected[merge.Key{Collection: state.Collection, ID: state.ID}] = fmt.Sprintf("%+v", state)
 	}
-	for key, r := range records {
-		if state, alive := r.State(); alive {
+	for _, key := range slices.SortedFunc(maps.Keys(records), merge.Key.Compare) {
+		if state, alive := records[key].State(); alive {
 			if got := fmt.Sprintf("%+v", state); got != expected[key] {
 				return fmt.Sprintf("%s instead of %s", got, expected[key])
 			}
 			delete(expected, key)
 		}
 	}
-	for _, state := range expected {
-		return "nothing instead of " + state
+	for _, key := range slices.SortedFunc(maps.Keys(expected), merge.Key.Compare) {
+		return "nothing instead of " + expected[key]
 	}
 	return "they differ in their encoding"
 }

@@ -22,6 +22,12 @@ func (w *world) call(who string, key space.Key, req space.Request, slow float64,
 	execute := func() space.Response { return w.execute(store, key, req) }
 	there := w.latency(slow)
 	back := w.latency(slow)
+	reply := func(r space.Response) {
+		w.after(back, func() { answer(r) })
+		if w.chance(f.Duplicated) {
+			w.after(back+w.latency(slow)*8, func() { answer(r) })
+		}
+	}
 
 	if _, isAppend := req.Op.(space.AppendOp); !isAppend {
 		switch {
@@ -36,10 +42,7 @@ func (w *world) call(who string, key space.Key, req space.Request, slow float64,
 			if w.chance(f.Lost) {
 				return // done, and never answered
 			}
-			w.after(back, func() { answer(r) })
-			if w.chance(f.Duplicated) {
-				w.after(back+w.latency(slow)*8, func() { answer(r) })
-			}
+			reply(r)
 		})
 		return
 	}
@@ -70,13 +73,7 @@ func (w *world) call(who string, key space.Key, req space.Request, slow float64,
 			w.after(there, func() { execute() })
 		}
 	default:
-		w.after(there, func() {
-			r := execute()
-			w.after(back, func() { answer(r) })
-			if w.chance(f.Duplicated) {
-				w.after(back+w.latency(slow)*8, func() { answer(r) })
-			}
-		})
+		w.after(there, func() { reply(execute()) })
 	}
 }
 
