@@ -56,6 +56,27 @@ func spacePrefix(key space.Key) ([]byte, error) {
 	return checkSize(k)
 }
 
+// parseSpacePrefix takes apart what spacePrefix puts before all keys of a space.
+func parseSpacePrefix(key []byte) (space.Key, []byte, bool) {
+	tenant, rest, ok := cutName(key)
+	if !ok {
+		return space.Key{}, nil, false
+	}
+	name, rest, ok := cutName(rest)
+	return space.Key{Tenant: string(tenant), Space: string(name)}, rest, ok
+}
+
+func cutName(b []byte) (name, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	size := int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; size > len(b) {
+		return nil, nil, false
+	}
+	return b[:size], b[size:], true
+}
+
 // logKey appends a seq to a copy of a space's prefix.
 func logKey(prefix []byte, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(bytes.Clone(prefix), seq)

@@ -46,6 +46,11 @@ func FuzzKeys(f *testing.F) {
 		checkPair(t,
 			space.Key{Tenant: tenant1, Space: space1}, space.Key{Tenant: tenant2, Space: space2},
 			space.ItemKey{Kind: space.ItemKind(kind1), A: a1, B: b1}, space.ItemKey{Kind: space.ItemKind(kind2), A: a2, B: b2})
+		if key, rest, ok := parseSpacePrefix([]byte(tenant1)); ok {
+			if prefix, err := spacePrefix(key); err == nil && string(prefix)+string(rest) != tenant1 {
+				t.Fatalf("%q was read as %q, whose prefix is %q", tenant1, key, prefix)
+			}
+		}
 		// Whatever stands in the file, taking a key apart does not panic, and what it
 		// accepts it has understood.
 		if key, ok := parseItemKey(1, []byte(a1)); ok {
@@ -69,6 +74,9 @@ func checkPair(t fatal, s1, s2 space.Key, i1, i2 space.ItemKey) {
 	p2, err2 := spacePrefix(s2)
 	if err1 != nil || err2 != nil {
 		return
+	}
+	if back, rest, ok := parseSpacePrefix(append(bytes.Clone(p1), 1, 2)); !ok || back != s1 || len(rest) != 2 {
+		t.Fatalf("%q came back as %q, %x, %v", s1, back, rest, ok)
 	}
 	if s1 != s2 && (bytes.HasPrefix(p1, p2) || bytes.HasPrefix(p2, p1)) {
 		t.Fatalf("%q and %q have prefixes %x and %x", s1, s2, p1, p2)

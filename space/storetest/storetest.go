@@ -22,8 +22,9 @@ type Options struct {
 	ItemBytes int
 }
 
-// Run holds the stores that open returns, empty ones, to the contract. The
-// suite closes them if they are io.Closers.
+// Run holds the stores that open returns, empty ones, to the contract; if they
+// are space.Listers, to that contract too. The suite closes them if they are
+// io.Closers.
 func Run(t *testing.T, open func(t *testing.T) space.Store, opt Options) {
 	if opt.ItemBytes == 0 {
 		opt.ItemBytes = 350 << 10
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) space.Store, opt Options) {
 		{"trim drops only old items", (*suite).trimDrop},
 		{"a trimmed seq looks free", (*suite).trimmedFree},
 		{"spaces and tenants are apart", (*suite).apart},
+		{"every space is listed", (*suite).list},
 		{"large entries and items", (*suite).large},
 		{"many at once", (*suite).concurrent},
 		{"an ended context is an error", (*suite).ended},

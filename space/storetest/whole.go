@@ -12,16 +12,18 @@ import (
 	"github.com/tidegate/tidegate/space"
 )
 
+// colliding are spaces whose names, put together without care, are the same.
+var colliding = []space.Key{
+	{Tenant: "a", Space: "b"}, {Tenant: "ab", Space: ""}, {Tenant: "", Space: "ab"}, {Tenant: "a", Space: "bc"},
+	{Tenant: "a\x00", Space: "b"}, {Tenant: "a", Space: "\x00b"}, {Tenant: "a\x00b", Space: ""},
+	{Tenant: "a/b", Space: "c"}, {Tenant: "a", Space: "b/c"}, {Tenant: "a#b", Space: "c"}, {Tenant: "a", Space: "b#c"},
+	{Tenant: "A", Space: "B"}, {Tenant: "a", Space: "b "}, {Tenant: "%61", Space: "b"}, {Tenant: "\xff", Space: "\xff"},
+	{Tenant: "é", Space: "世界"}, {Tenant: strings.Repeat("t", 255), Space: strings.Repeat("s", 255)},
+	{Tenant: "1", Space: "11"}, {Tenant: "11", Space: "1"}, {Tenant: "\x01a", Space: "b"}, {Tenant: "a", Space: "\x01b"},
+}
+
 func (s *suite) apart() {
-	// Spaces whose names, put together without care, are the same.
-	keys := []space.Key{
-		{Tenant: "a", Space: "b"}, {Tenant: "ab", Space: ""}, {Tenant: "", Space: "ab"}, {Tenant: "a", Space: "bc"},
-		{Tenant: "a\x00", Space: "b"}, {Tenant: "a", Space: "\x00b"}, {Tenant: "a\x00b", Space: ""},
-		{Tenant: "a/b", Space: "c"}, {Tenant: "a", Space: "b/c"}, {Tenant: "a#b", Space: "c"}, {Tenant: "a", Space: "b#c"},
-		{Tenant: "A", Space: "B"}, {Tenant: "a", Space: "b "}, {Tenant: "%61", Space: "b"}, {Tenant: "\xff", Space: "\xff"},
-		{Tenant: "é", Space: "世界"}, {Tenant: strings.Repeat("t", 255), Space: strings.Repeat("s", 255)},
-		{Tenant: "1", Space: "11"}, {Tenant: "11", Space: "1"}, {Tenant: "\x01a", Space: "b"}, {Tenant: "a", Space: "\x01b"},
-	}
+	keys := colliding
 	data := func(i int) []byte { return fmt.Appendf(nil, "of space %d", i) }
 	for i, key := range keys {
 		s.mustAppend(key, 1, data(i)) // taken, if another space's log were this one's
