@@ -272,26 +272,35 @@ func (f *Presence) decode(r *reader, n int) {
 func (f *Present) encode(w *writer) {
 	w.open(FramePresent, 2)
 	w.uint(uint64(f.Handle))
-	w.array(len(f.Devices))
-	for _, d := range f.Devices {
-		w.array(3)
-		w.bytes(d.Author.Device[:])
-		w.string(d.Author.User)
-		w.optional(d.Value)
-	}
+	w.presences(f.Devices)
 }
 
 func (f *Present) decode(r *reader, n int) {
 	r.arity("frame", n, 2)
 	f.Handle = r.handle()
-	f.Devices = allocate[DevicePresence](r, "devices", r.array("devices", 21))
-	for i := range f.Devices {
-		d := &f.Devices[i]
-		r.tuple("devices", 3)
+	f.Devices = r.presences("devices")
+}
+
+func (w *writer) presences(list []DevicePresence) {
+	w.array(len(list))
+	for i := range list {
+		w.array(3)
+		w.bytes(list[i].Author.Device[:])
+		w.string(list[i].Author.User)
+		w.optional(list[i].Value)
+	}
+}
+
+func (r *reader) presences(field string) []DevicePresence {
+	list := allocate[DevicePresence](r, field, r.array(field, 21))
+	for i := range list {
+		d := &list[i]
+		r.tuple(field, 3)
 		r.fixed("device", d.Author.Device[:])
 		d.Author.User = r.string("user")
 		d.Value = r.optional("value")
 	}
+	return list
 }
 
 func (f *Token) encode(w *writer) {

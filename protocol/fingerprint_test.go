@@ -22,7 +22,7 @@ func TestFingerprint(t *testing.T) {
 		fmt.Fprintf(&b, "frame %d %s client=%v\n", number, number, frames[number].fromClient)
 		describe(&b, seen, reflect.TypeOf(frames[number].make()).Elem())
 	}
-	for _, x := range []any{Mutation{}, Commit{}, RecordState{}, Error{}} {
+	for _, x := range []any{Mutation{}, Commit{}, RecordState{}, Error{}, PeerMessage{}, PeerCommit{}, PeerHead{}, PeerPresence{}, PeerPresenceAsk{}, PeerPushes{}} {
 		describe(&b, seen, reflect.TypeOf(x))
 	}
 	kinds := []OpKind{}
@@ -45,6 +45,9 @@ func TestFingerprint(t *testing.T) {
 	fmt.Fprintf(&b, "mutation %x\n", AppendMutation(nil, wholeMutation))
 	for _, s := range sampleCommits() {
 		fmt.Fprintf(&b, "commit %x\n", EncodeCommit(s.commit, NewNameTable(s.names...)))
+	}
+	for _, s := range samplePeers() {
+		fmt.Fprintf(&b, "%s %x\n", s.name, EncodePeer(s.message))
 	}
 
 	sum := sha256.Sum256([]byte(b.String()))

@@ -156,6 +156,27 @@ func sampleFrames() []sample {
 	}
 }
 
+// samplePeers are the examples of what gateways tell each other.
+func samplePeers() []samplePeer {
+	body := AppendMutation(nil, sampleMutation)
+	commit := sampleCommits()[2]
+	message := func(body PeerBody) *PeerMessage {
+		return &PeerMessage{Gateway: "gw-1", Tenant: "acme", Space: "board-7", Body: body}
+	}
+	return []samplePeer{
+		{"peer commit", message(&PeerCommit{Seq: 9, Data: EncodeCommit(commit.commit, NewNameTable(commit.names...))})},
+		{"peer head", message(&PeerHead{Seq: 9})},
+		{"peer presence", message(&PeerPresence{Devices: []DevicePresence{{Author: anna, Value: MustValue(map[string]any{"cursor": []any{3, 14}})}, {Author: ben}}})},
+		{"peer presence ask", message(&PeerPresenceAsk{})},
+		{"peer pushes", message(&PeerPushes{Pushes: []PeerPush{{Author: anna, First: 7, Previous: Hash{}.Next(body), Bodies: [][]byte{body}}}})},
+	}
+}
+
+type samplePeer struct {
+	name    string
+	message *PeerMessage
+}
+
 // sample is a message with a name.
 type sample struct {
 	name   string

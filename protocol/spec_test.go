@@ -25,6 +25,10 @@ func TestSpecExamples(t *testing.T) {
 	for _, s := range sampleFrames() {
 		wanted[s.name] = EncodeMessage(s.frames...)
 	}
+	peers := map[string]bool{}
+	for _, s := range samplePeers() {
+		wanted[s.name], peers[s.name] = EncodePeer(s.message), true
+	}
 	if *update {
 		page = exampleMarker.ReplaceAllFunc(page, func(found []byte) []byte {
 			part := exampleMarker.FindSubmatch(found)
@@ -56,6 +60,13 @@ func TestSpecExamples(t *testing.T) {
 		}
 		if string(part[3]) != annotate(data) {
 			t.Errorf("%s: the notes beside the bytes do not fit them", name)
+		}
+		if peers[name] {
+			if _, err := DecodePeer(data); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			delete(wanted, name)
+			continue
 		}
 		list, err := DecodeMessage(data, nil)
 		if err != nil {
