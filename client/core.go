@@ -45,6 +45,7 @@ type Core struct {
 	now    protocol.Time
 	device protocol.DeviceID // the client's primary id, as in Hello
 	isNew  bool              // the primary id is not stored yet
+	drawn  bool              // the primary id was drawn by this process
 	refs   uint64            // the last ref given to a mutation
 
 	// spaces by name, and in the order of their names.
@@ -138,7 +139,7 @@ func NewCore(cfg Config) *Core {
 func (c *Core) Start(now protocol.Time) error {
 	c.tick(now)
 	if c.device.IsZero() {
-		c.device, c.isNew = c.newDevice(), true
+		c.device, c.isNew, c.drawn = c.newDevice(), true, true
 	}
 	for _, s := range c.sorted {
 		s.settleIn(c)

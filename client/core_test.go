@@ -485,6 +485,43 @@ func TestForgottenDevice(t *testing.T) {
 	}
 }
 
+// An old copy of a store, of which the server has forgotten everything: the copy
+// that went on may have written under the id, so this one takes another.
+func TestForgottenCopy(t *testing.T) {
+	g, both := testWorld(t, 2)
+	d, other := both[0], both[1]
+	other.mutate(create("c1", "title", "first"))
+	settle(d, other)
+	backup := maps.Clone(d.disk)
+	id := d.core.SpaceDevice(testSpace)
+	d.mutate(set("c1", "title", "written"))
+	settle(d, other)
+	d.offline = true
+	other.mutate(set("c1", "title", "second"))
+	settle(other)
+	g.trim()
+
+	d.disk, d.offline = backup, false
+	d.crash()
+	settle(d, other)
+	if got := d.core.SpaceDevice(testSpace); got == id {
+		t.Errorf("the copy goes on as %s, whose first counter is taken", got)
+	}
+	d.mutate(set("c1", "title", "third"))
+	settle(d, other)
+	d.converged()
+	if got := d.value("cards", "c1", "title"); got != "third" {
+		t.Errorf("title %v", got)
+	}
+	// Known or not, one new id is enough.
+	id = d.core.SpaceDevice(testSpace)
+	d.crash()
+	settle(d, other)
+	if got := d.core.SpaceDevice(testSpace); got != id {
+		t.Errorf("another id again: %s", got)
+	}
+}
+
 // The device id belongs to somebody else who used this store before.
 func TestDeviceBound(t *testing.T) {
 	g, d := testWorld(t, 1)

@@ -270,7 +270,7 @@ func (c *Core) replaceDevice(s *space, kept []*pending, rebase bool) {
 	for _, p := range s.queue {
 		s.dropPending(p)
 	}
-	s.device = c.successor(s.device, kept)
+	s.device, s.fresh = c.successor(s.device, kept), true
 	s.counter, s.hash, s.sent, s.base = 0, protocol.Hash{}, 0, 0
 	s.confirm, s.confirmLater = nil, nil // they name mutations of the old id
 	s.rebase = rebase

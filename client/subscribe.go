@@ -42,6 +42,9 @@ type subscriptionState struct {
 	confirm        []uint64 // rejections whose payload is durable
 	confirmLater   []uint64 // to be confirmed after the next batch
 	epoch          int
+	// fresh: the device id was drawn by this process, and no server has answered for
+	// it yet. Any other id may be that of a copy, too.
+	fresh bool
 }
 
 // flight counts what was pushed and not answered.
@@ -54,7 +57,7 @@ const retryUnavailable = 30 * time.Second
 // settleIn gives a space its device id.
 func (s *space) settleIn(c *Core) {
 	if s.device.IsZero() {
-		s.device = c.device
+		s.device, s.fresh = c.device, c.drawn
 		s.save()
 	}
 }
@@ -157,6 +160,7 @@ func (c *Core) subscribed(f *protocol.Subscribed) error {
 	if !c.identify(s, f) {
 		return nil // it is being asked for again, under another device id
 	}
+	s.fresh = false
 	s.pushed, _ = s.lastJudged()
 	switch {
 	case f.Mode != protocol.ModeResume:
@@ -279,9 +283,14 @@ func (c *Core) clone(s *space, f *protocol.Subscribed) {
 // mutation whose base is not behind the horizon would have been committed above
 // it and not been forgotten; of others that may have been sent, the outcome
 // cannot be known any more.
+//
+// A store that stands behind the horizon may be an old copy of one that went on
+// to write, and was forgotten since: so it takes a new device id even if it never
+// wrote under this one, or a counter would stand in the log twice.
 func (c *Core) unknown(s *space, horizon uint64) bool {
 	judged, _ := s.lastJudged()
-	renew := judged > 0
+	inFlight := slices.ContainsFunc(s.queue, func(p *pending) bool { return p.counter <= s.sent && p.mutation.Base >= horizon })
+	renew := judged > 0 || s.cursor.Seq < horizon && !s.fresh && !inFlight
 	for _, p := range slices.Clone(s.queue) {
 		if p.counter <= s.sent && p.mutation.Base < horizon {
 			c.expel(s, p, protocol.RejectUnknownOutcome, "the device was away for so long that the server cannot tell whether this took effect")
