@@ -27,6 +27,9 @@ export function memoryStore(initial: readonly Entry[] = []): MemoryStore {
       for (const entry of batch.puts) held.set(hex(entry.key), copy(entry));
       for (const key of batch.deletes) held.delete(hex(key));
     },
+    async clear() {
+      held.clear();
+    },
     async close() {
       open = false;
     },

@@ -35,6 +35,9 @@ export interface Store {
    */
   write(batch: Batch): Promise<void>;
 
+  /** Forgets all entries, durably: for signing out. */
+  clear(): Promise<void>;
+
   /** Releases the store. Idempotent. What was written stays. */
   close(): Promise<void>;
 
