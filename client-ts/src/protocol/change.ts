@@ -1,31 +1,34 @@
 import type { Value } from "./value.js";
 
-/** What happened to a record. */
-export const ChangeKind = {
+/** What happened to a record, in the order of the numbers on the wire. */
+export const changeKinds = [
   /** Fields of a living record changed. */
-  fields: 0,
+  "fields",
   /** The record is new; `fields` is all of it. */
-  create: 1,
-  delete: 2,
+  "create",
+  "delete",
   /** The record is back; `fields` is all of it. */
-  undelete: 3,
-} as const;
-export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind];
+  "undelete",
+] as const;
+export type ChangeKind = (typeof changeKinds)[number];
 
-/** How a field changed: effects after merging, which need no decision and no schema. */
-export const FieldChangeKind = {
-  put: 0,
-  unset: 1,
-  setAdded: 2,
-  setRemoved: 3,
+/**
+ * How a field changed, in the order of the numbers on the wire: effects after
+ * merging, which need no decision and no schema.
+ */
+export const fieldChangeKinds = [
+  "put",
+  "unset",
+  "set-added",
+  "set-removed",
   /** The element stays, thanks to an add that the author of a removal had not seen. Clients do nothing. */
-  setKept: 4,
-  listPut: 5,
-  listMoved: 6,
-  listSet: 7,
-  listRemoved: 8,
-} as const;
-export type FieldChangeKind = (typeof FieldChangeKind)[keyof typeof FieldChangeKind];
+  "set-kept",
+  "list-put",
+  "list-moved",
+  "list-set",
+  "list-removed",
+] as const;
+export type FieldChangeKind = (typeof fieldChangeKinds)[number];
 
 /** The effect of a mutation on one field. What the kind does not use is undefined or empty. */
 export interface FieldChange {

@@ -62,16 +62,16 @@ export interface Subscribe {
   readonly presence: boolean;
 }
 
-/** How the gateway brings the client to head. */
-export const SubscribeMode = {
+/** How the gateway brings the client to head, in the order of the numbers on the wire. */
+export const subscribeModes = [
   /** The commits after the cursor follow. */
-  resume: 0,
+  "resume",
   /** A snapshot follows and replaces the confirmed state; the queue stays. */
-  snapshot: 1,
+  "snapshot",
   /** The same, and the cursor belongs to a history that this space does not have: take a new device id. */
-  otherHistory: 2,
-} as const;
-export type SubscribeMode = (typeof SubscribeMode)[keyof typeof SubscribeMode];
+  "other-history",
+] as const;
+export type SubscribeMode = (typeof subscribeModes)[number];
 
 /** One of a device's last mutations, as the server remembers it. */
 export interface Recent {

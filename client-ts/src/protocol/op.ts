@@ -1,33 +1,34 @@
 import type { Value } from "./value.js";
 
-/** What an op does. The numbers are the wire's. */
-export const OpKind = {
+/** What an op does, in the order of the numbers on the wire, which begin with 1. */
+export const opKinds = [
   /** Makes a record. Rejected `exists` or `deleted` if it is or was there. */
-  create: 1,
+  "create",
   /** Gives a field a value; several fields only if they are the members of one x-merge-group. */
-  set: 2,
+  "set",
   /** Removes a field; merged as a set to "absent". */
-  unset: 3,
+  "unset",
   /** Adds a number, which may be negative, to a counter. */
-  add: 4,
+  "add",
   /** Raises a max field to a number if that is greater. */
-  max: 5,
+  "max",
   /** Lowers a min field to a number if that is smaller. */
-  min: 6,
-  setAdd: 7,
+  "min",
+  /** Adds an element to a set. */
+  "set-add",
   /** Removes an element of a set as far as the author had seen it: an unseen add survives. */
-  setRemove: 8,
-  listInsert: 9,
-  listMove: 10,
-  listSet: 11,
-  listRemove: 12,
-  delete: 13,
+  "set-remove",
+  "list-insert",
+  "list-move",
+  "list-set",
+  "list-remove",
+  "delete",
   /** Brings a deleted record back as it was. */
-  undelete: 14,
+  "undelete",
   /** Closes an open conflict, giving its field a value. */
-  resolve: 15,
-} as const;
-export type OpKind = (typeof OpKind)[keyof typeof OpKind];
+  "resolve",
+] as const;
+export type OpKind = (typeof opKinds)[number];
 
 /** The system collection that holds the open conflicts of a space, one record a field. */
 export const conflictCollection = "_conflicts";
@@ -36,7 +37,7 @@ export const conflictCollection = "_conflicts";
 export interface FieldValue {
   readonly field: string;
   /** Undefined removes the field (in an `OpSet` of a group). */
-  readonly value: Value | undefined;
+  readonly value?: Value | undefined;
   /**
    * What the author saw in the field before: the base of a conflict, if there will
    * be one. It decides nothing. Undefined if there was none, or it was longer than
@@ -51,31 +52,31 @@ interface Target {
 }
 
 export interface OpCreate extends Target {
-  readonly kind: typeof OpKind.create;
+  readonly kind: "create";
   readonly fields: readonly FieldValue[];
 }
 
 export interface OpSet extends Target {
-  readonly kind: typeof OpKind.set;
+  readonly kind: "set";
   /** One, or the members of one group: those win or lose as one. */
   readonly fields: readonly FieldValue[];
 }
 
 export interface OpUnset extends Target {
-  readonly kind: typeof OpKind.unset;
+  readonly kind: "unset";
   readonly field: string;
   readonly was?: Value | undefined;
 }
 
 /** Arithmetic, with a number; or an element of a set. */
 export interface OpOperand extends Target {
-  readonly kind: 4 | 5 | 6 | 7 | 8;
+  readonly kind: "add" | "max" | "min" | "set-add" | "set-remove";
   readonly field: string;
   readonly value: Value;
 }
 
 export interface OpListInsert extends Target {
-  readonly kind: typeof OpKind.listInsert;
+  readonly kind: "list-insert";
   readonly field: string;
   /** The element's id, made by the client, unique in the field. */
   readonly element: string;
@@ -85,14 +86,14 @@ export interface OpListInsert extends Target {
 }
 
 export interface OpListMove extends Target {
-  readonly kind: typeof OpKind.listMove;
+  readonly kind: "list-move";
   readonly field: string;
   readonly element: string;
   readonly position: string;
 }
 
 export interface OpListSet extends Target {
-  readonly kind: typeof OpKind.listSet;
+  readonly kind: "list-set";
   readonly field: string;
   readonly element: string;
   readonly value: Value;
@@ -100,19 +101,19 @@ export interface OpListSet extends Target {
 }
 
 export interface OpListRemove extends Target {
-  readonly kind: typeof OpKind.listRemove;
+  readonly kind: "list-remove";
   readonly field: string;
   readonly element: string;
 }
 
 /** Delete or undelete the record. */
 export interface OpRecord extends Target {
-  readonly kind: 13 | 14;
+  readonly kind: "delete" | "undelete";
 }
 
 /** Its collection is always `conflictCollection`, its id the open conflict's. */
 export interface OpResolve extends Target {
-  readonly kind: typeof OpKind.resolve;
+  readonly kind: "resolve";
   /** Undefined removes the field. */
   readonly value?: Value | undefined;
 }

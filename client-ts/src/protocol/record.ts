@@ -1,15 +1,15 @@
 import type { Value } from "./value.js";
 
-/** How the content of a field is laid out. */
-export const FieldKind = {
+/** How the content of a field is laid out, in the order of the numbers on the wire. */
+export const fieldKinds = [
   /** One value. */
-  plain: 0,
+  "plain",
   /** The elements of a set, in the order of their encodings. */
-  set: 1,
+  "set",
   /** The elements of a list, in its order: by position, then element. */
-  list: 2,
-} as const;
-export type FieldKind = (typeof FieldKind)[keyof typeof FieldKind];
+  "list",
+] as const;
+export type FieldKind = (typeof fieldKinds)[number];
 
 /** One element of a set (its value alone; the rest is empty) or of a list. */
 export interface ElementState {

@@ -1,17 +1,20 @@
-/** What became of a mutation or of one op. A mutation's outcome is the greatest of its ops'. */
-export const Outcome = {
+/**
+ * What became of a mutation or of one op, in the order of the numbers on the
+ * wire. A mutation's outcome is the greatest of its ops'.
+ */
+export const outcomes = [
   /** It took effect and nothing concurrent stood in the way. */
-  applied: 0,
+  "applied",
   /** It took effect together with, or over, a concurrent change. */
-  merged: 1,
+  "merged",
   /** A concurrent change stays in its place; its value is kept in a settled conflict. */
-  superseded: 2,
+  "superseded",
   /** The committed value stays and a person is asked. */
-  conflict: 3,
+  "conflict",
   /** It had no effect; code and message say why. */
-  rejected: 4,
-} as const;
-export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+  "rejected",
+] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /**
  * Why an op or a mutation was rejected. `unknown-outcome` is given by a client
