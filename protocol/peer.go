@@ -57,6 +57,9 @@ type PeerPresenceAsk struct{}
 
 // PeerPushes hands mutations over to a gateway that reaches the store sooner.
 type PeerPushes struct {
+	// Time is the sender's clock. A message that lay about for long is not taken:
+	// the devices may have sent the same under other ids since.
+	Time   Time
 	Pushes []PeerPush
 }
 
@@ -127,7 +130,7 @@ func (*PeerCommit) peer() (uint64, int)      { return 1, 2 }
 func (*PeerHead) peer() (uint64, int)        { return 2, 1 }
 func (*PeerPresence) peer() (uint64, int)    { return 3, 1 }
 func (*PeerPresenceAsk) peer() (uint64, int) { return 4, 0 }
-func (*PeerPushes) peer() (uint64, int)      { return 5, 1 }
+func (*PeerPushes) peer() (uint64, int)      { return 5, 2 }
 
 func (b *PeerCommit) encodePeer(w *writer) {
 	w.uint(b.Seq)
@@ -149,6 +152,7 @@ func (*PeerPresenceAsk) encodePeer(*writer) {}
 func (*PeerPresenceAsk) decodePeer(*reader) {}
 
 func (b *PeerPushes) encodePeer(w *writer) {
+	w.int(int64(b.Time))
 	w.array(len(b.Pushes))
 	for i := range b.Pushes {
 		p := &b.Pushes[i]
@@ -165,6 +169,7 @@ func (b *PeerPushes) encodePeer(w *writer) {
 }
 
 func (b *PeerPushes) decodePeer(r *reader) {
+	b.Time = r.time("time")
 	b.Pushes = allocate[PeerPush](r, "pushes", r.array("pushes", 40))
 	for i := range b.Pushes {
 		p := &b.Pushes[i]

@@ -22,7 +22,7 @@ var genPeers = map[uint64]*rapid.Generator[PeerBody]{
 	}),
 	4: rapid.Just[PeerBody](&PeerPresenceAsk{}),
 	5: rapid.Custom(func(t *rapid.T) PeerBody {
-		return &PeerPushes{Pushes: listOf(rapid.Custom(func(t *rapid.T) PeerPush {
+		return &PeerPushes{Time: genTime.Draw(t, "time"), Pushes: listOf(rapid.Custom(func(t *rapid.T) PeerPush {
 			return PeerPush{
 				Author: genAuthor.Draw(t, "author"), First: genSeq.Draw(t, "first"), Previous: genHash.Draw(t, "previous"),
 				Bodies: listOf(genBody, 4).Draw(t, "bodies"),
@@ -80,10 +80,10 @@ func TestPeersOfTheFuture(t *testing.T) {
 		{"10 94 00 a0 a0 a0", CodeUpgrade},                           // kind 0
 		{"10 95 04 a0 a0 a0 01", CodeMalformed},                      // an element too many
 		{"10 94 02 a0 a0 a0", CodeMalformed},                         // one too few
-		{"10 95 05 a0 a0 a0 dd ffffffff", CodeMalformed},             // 2^32-1 pushes
+		{"10 96 05 a0 a0 a0 00 dd ffffffff", CodeMalformed},          // 2^32-1 pushes
 		{"10 95 02 a0 a0 a0 ff", CodeMalformed},                      // head −1
 		{"10 96 01 a0 a0 a0 01 c6 ffffffff 00", CodeMalformed},       // a commit of 4 GiB
-		{"10 95 05 a0 a0 a0 91 95 c4 00", CodeMalformed},             // no device
+		{"10 96 05 a0 a0 a0 00 91 95 c4 00", CodeMalformed},          // no device
 		{"10 95 02 a1 ff a0 a0 01", CodeMalformed},                   // not UTF-8
 		{"10 95 03 a0 a0 a0 de ffff", CodeMalformed},                 // a map
 		{"10 80", CodeMalformed},                                     // not an array
@@ -95,7 +95,7 @@ func TestPeersOfTheFuture(t *testing.T) {
 			t.Errorf("%s: %v, want %s", test.data, err, test.want)
 		}
 	}
-	first := mustHex("10 95 05 a0 a0 a0 91 95 c4 10 00000000000000000000000000000000 a0 00 c4 10 00000000000000000000000000000000 90")
+	first := mustHex("10 96 05 a0 a0 a0 00 91 95 c4 10 00000000000000000000000000000000 a0 00 c4 10 00000000000000000000000000000000 90")
 	if _, err := DecodePeer(first); err == nil {
 		t.Error("a counter 0 was accepted")
 	}

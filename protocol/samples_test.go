@@ -168,7 +168,7 @@ func samplePeers() []samplePeer {
 		{"peer head", message(&PeerHead{Seq: 9})},
 		{"peer presence", message(&PeerPresence{Devices: []DevicePresence{{Author: anna, Value: MustValue(map[string]any{"cursor": []any{3, 14}})}, {Author: ben}}})},
 		{"peer presence ask", message(&PeerPresenceAsk{})},
-		{"peer pushes", message(&PeerPushes{Pushes: []PeerPush{{Author: anna, First: 7, Previous: Hash{}.Next(body), Bodies: [][]byte{body}}}})},
+		{"peer pushes", message(&PeerPushes{Time: noon, Pushes: []PeerPush{{Author: anna, First: 7, Previous: Hash{}.Next(body), Bodies: [][]byte{body}}}})},
 	}
 }
 
