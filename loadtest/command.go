@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +52,7 @@ agrees with every verdict and every value.
   tidegate loadtest replay history.jsonl.gz --self
   tidegate loadtest edit --self --devices 50 --chaos
   tidegate loadtest edit --self --kill-every 1s --json report.json
+  tidegate loadtest edit --self --fleet 3 --store 'dynamodb://tidegate?region=eu-central-1' --kill-every 1s --pause-every 2s
 
 Exit status: 0 if all is well; 1 if anything was lost, doubled, skipped or diverged, or the run could not be finished;
 2 if it was asked wrongly.`
@@ -58,15 +60,22 @@ Exit status: 0 if all is well; 1 if anything was lost, doubled, skipped or diver
 
 // Options are what all scenarios share.
 type Options struct {
-	Self bool   `xor:"gateway" help:"Start a gateway for the run, on a temporary store."`
-	URL  string `xor:"gateway" placeholder:"URL" help:"Drive this gateway (ws, wss, http or https). It must have the scenario's schema: see the schema command."`
+	Self     bool     `xor:"gateway" help:"Start a gateway for the run, on a temporary store."`
+	URL      string   `xor:"gateway" placeholder:"URL" help:"Drive this gateway (ws, wss, http or https). It must have the scenario's schema: see the schema command."`
+	Gateways []string `xor:"gateway" sep:"," placeholder:"URL,URL" help:"Drive these gateways, which share a store; a device goes on to the next whenever it connects."`
 
-	Token string `placeholder:"TOKEN" env:"TIDEGATE_TOKEN" help:"The access token for --url."`
-	Space string `placeholder:"NAME" help:"The space to work in, with --url; it should be new. By default one with a random name."`
+	Fleet int    `default:"1" placeholder:"N" help:"With --self: start so many gateways that share --store (${default})."`
+	Store string `placeholder:"STORE" help:"With --self: the gateways' store, as serve takes it, such as dynamodb://TABLE?region=…; it is not emptied afterwards."`
+	Bus   string `placeholder:"nats://HOST:PORT" help:"With --fleet: the NATS server between the gateways. By default they talk to each other."`
 
-	Chaos     bool          `help:"Cut every connection at random times, and withhold every acknowledgement once."`
-	KillEvery time.Duration `placeholder:"DURATION" help:"Kill the own gateway this often, as a power cut would, and start it again."`
-	Seed      uint64        `placeholder:"N" help:"Seed of everything that is drawn at random. By default another one each time; the report names it."`
+	Token string `placeholder:"TOKEN" env:"TIDEGATE_TOKEN" help:"The access token for --url and --gateways."`
+	Space string `placeholder:"NAME" help:"The space to work in, with --url and --gateways; it should be new. By default one with a random name."`
+
+	Chaos      bool          `help:"Cut every connection at random times, and withhold every acknowledgement once."`
+	KillEvery  time.Duration `placeholder:"DURATION" help:"Kill the own gateway this often, as a power cut would, and start it again."`
+	PauseEvery time.Duration `placeholder:"DURATION" help:"Suspend one of the own gateways this often, for up to 3 s."`
+	CutEvery   time.Duration `placeholder:"DURATION" help:"Cut one of the own gateways from --bus or --store this often, for up to 3 s."`
+	Seed       uint64        `placeholder:"N" help:"Seed of everything that is drawn at random. By default another one each time; the report names it."`
 
 	ClientStore string `default:"memory" enum:"memory,file" help:"Where devices keep their state: ${enum}."`
 	JSON        string `placeholder:"FILE" type:"path" help:"Also write the report to this file, as JSON."`
@@ -85,23 +94,49 @@ type Options struct {
 // Validate refuses options that do not go together.
 func (o *Options) Validate() error {
 	switch {
-	case !o.Self && o.URL == "":
-		return errors.New("say which gateway: --self starts one, --url names one")
-	case o.Self && o.URL != "":
-		return errors.New("--self and --url cannot be used together")
-	case o.KillEvery < 0:
-		return errors.New("--kill-every must not be negative")
-	case o.KillEvery > 0 && !o.Self:
-		return errors.New("--kill-every needs --self: only the harness's own gateway may be killed")
+	case !o.Self && len(o.urls()) == 0:
+		return errors.New("say which gateway: --self starts one, --url names one, --gateways names several")
+	case o.Self && len(o.urls()) > 0:
+		return errors.New("--self and --url or --gateways cannot be used together")
+	case o.KillEvery < 0 || o.PauseEvery < 0 || o.CutEvery < 0:
+		return errors.New("--kill-every, --pause-every and --cut-every must not be negative")
+	case (o.KillEvery > 0 || o.PauseEvery > 0 || o.CutEvery > 0) && !o.Self:
+		return errors.New("--kill-every, --pause-every and --cut-every need --self: only the harness's own gateways may be harmed")
+	case (o.Fleet > 1 || o.Store != "" || o.Bus != "") && !o.Self:
+		return errors.New("--fleet, --store and --bus need --self")
 	case o.Self && o.Space != "":
-		return errors.New("--space is for --url: the own gateway has spaces of its own")
+		return errors.New("--space is for --url and --gateways: the own gateway has spaces of its own")
+	case o.Fleet < 0 || o.Fleet > maxFleet:
+		return fmt.Errorf("--fleet: want 1 to %d", maxFleet)
+	case o.Fleet > 1 && !strings.HasPrefix(o.Store, "dynamodb:"):
+		return errors.New("--fleet needs a --store that several gateways can share: dynamodb://TABLE?…")
+	case o.Bus != "" && o.Fleet < 2:
+		return errors.New("--bus is what a --fleet talks over")
 	}
-	if o.URL != "" {
-		if _, _, err := hostPort(o.URL); err != nil {
+	if o.Bus != "" {
+		if _, err := busTarget(o.Bus); err != nil {
+			return err
+		}
+	}
+	if o.CutEvery > 0 {
+		if _, _, err := storeTarget(o.Store); err != nil && o.Bus == "" {
+			return fmt.Errorf("--cut-every needs a --bus, or a --store with an endpoint: %w", err)
+		}
+	}
+	for _, address := range o.urls() {
+		if _, _, err := hostPort(address); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// urls are the gateways that are not the harness's own.
+func (o *Options) urls() []string {
+	if o.URL != "" {
+		return append([]string{o.URL}, o.Gateways...)
+	}
+	return o.Gateways
 }
 
 // prepare fills in what was left to the harness.

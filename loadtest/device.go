@@ -52,7 +52,7 @@ func (r *run) openDevice(ctx context.Context, name string, index int, b *board) 
 	if swallow := r.options.swallow; swallow != nil {
 		w.swallow = func(f protocol.Frame) bool { return swallow(name, f) }
 	}
-	dialer, err := newDialer(r.dialURL, w)
+	dialer, err := newDialer(r.dialURLs, index, w)
 	if err != nil {
 		return nil, err
 	}

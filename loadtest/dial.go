@@ -13,28 +13,44 @@ import (
 	"github.com/tidegate/tidegate/protocol"
 )
 
-// dialer makes the connections of one device: through the watch, and not at all
-// while the device is offline.
+// dialer makes the connections of one device: through the watch, each to the next
+// of the gateways, and not at all while the device is offline.
 type dialer struct {
 	// static
-	url   string
+	urls  []string
 	watch *watch
 
 	mu sync.Mutex
 	// guarded by mu
+	next    int // of urls
 	offline bool
 	open    map[*watchedTransport]struct{}
 }
 
-func newDialer(gateway string, w *watch) (*dialer, error) {
-	u, err := url.Parse(gateway)
-	if err != nil {
-		return nil, fmt.Errorf("the gateway's address: %w", err)
+// newDialer returns the dialer of a device that connects to the first-th gateway
+// first.
+func newDialer(gateways []string, first int, w *watch) (*dialer, error) {
+	d := &dialer{watch: w, next: first, open: map[*watchedTransport]struct{}{}}
+	for _, gateway := range gateways {
+		u, err := url.Parse(gateway)
+		if err != nil {
+			return nil, fmt.Errorf("the gateway's address: %w", err)
+		}
+		if u.Path == "" || u.Path == "/" {
+			u.Path = protocol.SyncPath
+		}
+		d.urls = append(d.urls, u.String())
 	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = protocol.SyncPath
-	}
-	return &dialer{url: u.String(), watch: w, open: map[*watchedTransport]struct{}{}}, nil
+	return d, nil
+}
+
+// gateway is where to connect now.
+func (d *dialer) gateway() (url string, offline bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	url = d.urls[d.next%len(d.urls)]
+	d.next++
+	return url, d.offline
 }
 
 // maxMessage bounds one message of the gateway.
@@ -44,10 +60,11 @@ var errOffline = errors.New("the device is offline")
 
 // dial is a client.Options.Dial.
 func (d *dialer) dial(ctx context.Context) (client.Transport, error) {
-	if d.isOffline() {
+	gateway, offline := d.gateway()
+	if offline {
 		return nil, errOffline
 	}
-	conn, response, err := websocket.Dial(ctx, d.url, &websocket.DialOptions{
+	conn, response, err := websocket.Dial(ctx, gateway, &websocket.DialOptions{
 		Subprotocols:    []string{protocol.Subprotocol},
 		CompressionMode: websocket.CompressionDisabled,
 	})

@@ -29,6 +29,9 @@ type proxy struct {
 	random *rand.Rand
 	open   map[net.Conn]struct{}
 	closed bool
+	// blocked counts who keeps the proxy shut: while it is not 0, everything that
+	// is open or comes is reset.
+	blocked int
 }
 
 // newProxy listens on a free port of the loopback and passes connections on to
@@ -63,6 +66,22 @@ func (p *proxy) close() {
 	}
 	p.mu.Unlock()
 	p.wait.Wait()
+}
+
+// block shuts the proxy until the returned function is called.
+func (p *proxy) block() (unblock func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocked++
+	p.cuts.Add(1)
+	for c := range p.open {
+		reset(c)
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.blocked--
+	}
 }
 
 func (p *proxy) accept() {
@@ -119,7 +138,7 @@ func (p *proxy) pass(near net.Conn) {
 func (p *proxy) admit(conns ...net.Conn) (life time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || p.blocked > 0 {
 		return 0, false
 	}
 	for _, c := range conns {

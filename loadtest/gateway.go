@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,14 +18,12 @@ import (
 // listening is what a gateway prints before its address.
 const listening = "tidegate: listening on http://"
 
-// ownGateway is a gateway that the harness runs as a child: this same program,
-// with a store of its own in a temporary directory. It is safe for concurrent
-// use.
+// ownGateway is a gateway that the harness runs as a child: this same program. It
+// is safe for concurrent use.
 type ownGateway struct {
 	// static after startGateway
 	program string
-	dir     string
-	schema  string
+	args    []string // of serve, but for --listen
 
 	mu sync.Mutex
 	// guarded by mu
@@ -35,20 +32,19 @@ type ownGateway struct {
 	exited  chan struct{} // closed when command has ended
 	log     tail
 	kills   int
+	pauses  int
+	// used is what processes that were killed said that they had used of the store.
+	used StoreUse
 }
 
-// startGateway starts a gateway of the given program, with the schema of the
-// given directory, keeping its store in dir.
-func startGateway(ctx context.Context, program, dir, schema string) (*ownGateway, error) {
-	g := &ownGateway{program: program, dir: dir, schema: schema, listen: "127.0.0.1:0"}
+// startGateway starts a gateway of the given program with the given arguments.
+func startGateway(ctx context.Context, program string, args ...string) (*ownGateway, error) {
+	g := &ownGateway{program: program, args: args, listen: "127.0.0.1:0"}
 	if err := g.start(ctx); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
-
-// store is the file in which the gateway keeps everything.
-func (g *ownGateway) store() string { return filepath.Join(g.dir, "tidegate.db") }
 
 // address is the host and port on which the gateway listens; it never changes.
 func (g *ownGateway) address() string {
@@ -57,11 +53,11 @@ func (g *ownGateway) address() string {
 	return g.listen
 }
 
-// killed is how often the gateway was killed.
-func (g *ownGateway) killed() int {
+// harmed is how often the gateway was killed and paused.
+func (g *ownGateway) harmed() (kills, pauses int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.kills
+	return g.kills, g.pauses
 }
 
 const (
@@ -98,8 +94,7 @@ func (g *ownGateway) restartLocked(ctx context.Context) error {
 }
 
 func (g *ownGateway) runLocked(ctx context.Context) error {
-	cmd := exec.Command(g.program, "serve",
-		"--listen", g.listen, "--store", "file:"+g.store(), "--schema", g.schema)
+	cmd := exec.Command(g.program, append([]string{"serve", "--listen", g.listen}, g.args...)...)
 	cmd.Env = environment()
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Stderr = &g.log
@@ -153,10 +148,41 @@ func (g *ownGateway) kill(ctx context.Context) error {
 	if err := g.aliveLocked(); err != nil {
 		return err
 	}
+	g.used.add(scrape(g.listen))
 	endProcess(g.command, g.exited)
 	g.command = nil
 	g.kills++
 	return g.restartLocked(ctx)
+}
+
+// pause stops the gateway's process for some time, as a machine that is suspended
+// or starved does, and lets it go on.
+func (g *ownGateway) pause(d time.Duration) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.aliveLocked(); err != nil {
+		return err
+	}
+	if err := suspend(g.command.Process); err != nil {
+		return fmt.Errorf("pausing a gateway: %w", err)
+	}
+	time.Sleep(d) // the pause is the fault
+	g.pauses++
+	if err := resume(g.command.Process); err != nil {
+		return fmt.Errorf("letting a gateway go on: %w", err)
+	}
+	return nil
+}
+
+// use is what the gateway has used of its store, over all its lives.
+func (g *ownGateway) use() StoreUse {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	use := g.used
+	if g.command != nil {
+		use.add(scrape(g.listen))
+	}
+	return use
 }
 
 // alive returns an error, with the end of its log, if the gateway has ended by

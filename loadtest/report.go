@@ -65,6 +65,15 @@ type Report struct {
 	Cuts        int64 `json:"cuts"`
 	DroppedAcks int64 `json:"dropped_acks"`
 	Kills       int   `json:"kills"`
+	// Gateways were driven; of the own ones, Pauses were suspended, and LinkCuts cut
+	// from the bus or the store. DrainS is how long it took from the end of all faults
+	// until every device had everything.
+	Gateways int     `json:"gateways"`
+	Pauses   int     `json:"pauses"`
+	LinkCuts int64   `json:"link_cuts"`
+	DrainS   float64 `json:"drain_s"`
+	// Store is what the own gateways say that they used of their store.
+	Store StoreUse `json:"store"`
 	// Failures says what was wrong, in words; the first few of each kind.
 	Failures []string `json:"failures,omitempty"`
 }
@@ -128,7 +137,11 @@ func (r *Report) print(w io.Writer) {
 	line("delivered", "%d commits (%.0f/s), %s, %.0f bytes each", r.Deliveries, r.DeliveriesPerS, bytesText(r.BytesOut), r.BytesPerDelivery)
 	line("ack", "%s", r.AckMS)
 	line("convergence", "%s", r.ConvergenceMS)
-	line("faults", "%d connections, %d cut, %d acks dropped, %d kills", r.Connections, r.Cuts, r.DroppedAcks, r.Kills)
+	line("faults", "%d connections, %d cut, %d acks dropped; of %d gateways %d kills, %d pauses, %d times cut off; drained in %.1f s",
+		r.Connections, r.Cuts, r.DroppedAcks, r.Gateways, r.Kills, r.Pauses, r.LinkCuts, r.DrainS)
+	if r.Store.Calls > 0 {
+		line("store", "%s", r.Store.text(r.Mutations-r.Rejected))
+	}
 	for _, f := range r.Failures {
 		line("failure", "%s", strings.ReplaceAll(f, "\n", "\n"+strings.Repeat(" ", 17)))
 	}

@@ -77,8 +77,13 @@ func TestOptionsRefuse(t *testing.T) {
 		"two gateways":        {Options{Self: true, URL: "ws://h"}, "cannot be used together"},
 		"another scheme":      {Options{URL: "ftp://h"}, "want ws://"},
 		"no host":             {Options{URL: "ws://"}, "names no host"},
-		"another's kill":      {Options{URL: "ws://h", KillEvery: 1}, "needs --self"},
+		"another's kill":      {Options{URL: "ws://h", KillEvery: 1}, "need --self"},
 		"a negative interval": {Options{Self: true, KillEvery: -1}, "must not be negative"},
+		"a fleet of files":    {Options{Self: true, Fleet: 2}, "share"},
+		"a fleet of others":   {Options{URL: "ws://h", Fleet: 2}, "need --self"},
+		"a bus for one":       {Options{Self: true, Bus: "nats://h:1"}, "--fleet"},
+		"nothing to cut":      {Options{Self: true, CutEvery: 1}, "--cut-every needs"},
+		"one bad gateway":     {Options{Gateways: []string{"ws://h", "ftp://h"}}, "want ws://"},
 		"a space of our own":  {Options{Self: true, Space: "s"}, "--space is for --url"},
 	} {
 		if err := test.o.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -26,11 +26,12 @@ type run struct {
 	dir     string
 	files   map[string][]byte
 	schema  *merge.Schema
-	gateway *ownGateway // nil if the gateway is not ours
-	proxy   *proxy      // nil without chaos
-	dialURL string
-	cancel  context.CancelCauseFunc
-	ack     *latencies
+	fleet   *fleet   // nil if the gateways are not ours
+	proxies []*proxy // one for each of dialURLs under chaos, else none
+	// dialURLs are where devices connect.
+	dialURLs []string
+	cancel   context.CancelCauseFunc
+	ack      *latencies
 
 	boards []*board
 
@@ -114,9 +115,6 @@ func (r *run) perform(ctx context.Context, s *scenario) (err error) {
 	background, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { r.watchdog(background) })
-	if r.options.KillEvery > 0 {
-		watching.Go(func() { r.killer(background) })
-	}
 	for _, b := range r.boards {
 		for _, d := range b.devices {
 			watching.Go(func() { d.follow(background) })
@@ -136,43 +134,45 @@ func (r *run) perform(ctx context.Context, s *scenario) (err error) {
 	return nil
 }
 
-// connect finds the gateway, or starts one, and puts the faults before it.
+// connect finds the gateways, or starts them, and puts the faults before them.
 func (r *run) connect(ctx context.Context) error {
-	r.dialURL = r.options.URL
+	r.dialURLs = r.options.urls()
 	if r.options.Self {
 		schema := filepath.Join(r.dir, "schema")
 		if err := writeSchema(schema, r.files); err != nil {
 			return err
 		}
-		program, err := r.options.binary()
+		var err error
+		if r.fleet, err = startFleet(ctx, r.options, r.dir, schema); err != nil {
+			return err
+		}
+		r.dialURLs = r.fleet.urls()
+	}
+	r.report.Gateways = len(r.dialURLs)
+	for i, address := range r.dialURLs {
+		target, scheme, err := hostPort(address)
 		if err != nil {
 			return err
 		}
-		if r.gateway, err = startGateway(ctx, program, r.dir, schema); err != nil {
+		// Clients would try for ever; who mistyped an address wants to know.
+		probe, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", target)
+		if err != nil {
+			return fmt.Errorf("no gateway can be reached: %w", err)
+		}
+		probe.Close()
+		if !r.options.Chaos {
+			continue
+		}
+		if scheme == "wss" || scheme == "https" {
+			return usage("--chaos cannot cut connections inside TLS; use ws:// or http://")
+		}
+		p, err := newProxy(target, r.options.Seed+uint64(i), cutAfter)
+		if err != nil {
 			return err
 		}
-		r.dialURL = "ws://" + r.gateway.address()
+		r.proxies = append(r.proxies, p)
+		r.dialURLs[i] = scheme + "://" + p.address()
 	}
-	target, scheme, err := hostPort(r.dialURL)
-	if err != nil {
-		return err
-	}
-	// Clients would try for ever; who mistyped an address wants to know.
-	probe, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", target)
-	if err != nil {
-		return fmt.Errorf("no gateway can be reached: %w", err)
-	}
-	probe.Close()
-	if !r.options.Chaos {
-		return nil
-	}
-	if scheme == "wss" || scheme == "https" {
-		return usage("--chaos cannot cut connections inside TLS; use ws:// or http://")
-	}
-	if r.proxy, err = newProxy(target, r.options.Seed, cutAfter); err != nil {
-		return err
-	}
-	r.dialURL = scheme + "://" + r.proxy.address()
 	return nil
 }
 
@@ -193,8 +193,15 @@ func (r *run) open(ctx context.Context, s *scenario) error {
 	return nil
 }
 
-// act has every device do its part and returns when all devices have everything.
+// act has every device do its part, under the faults that were asked for, heals
+// them, and returns when all devices have everything.
 func (r *run) act(ctx context.Context, s *scenario) error {
+	harmful, heal := context.WithCancel(ctx)
+	defer heal()
+	healed := func() {}
+	if r.fleet != nil {
+		healed = r.fleet.harm(harmful, r.options, r.abort)
+	}
 	var acting sync.WaitGroup
 	for _, b := range r.boards {
 		for _, d := range b.devices {
@@ -203,17 +210,23 @@ func (r *run) act(ctx context.Context, s *scenario) error {
 					r.abort(err)
 				}
 				d.setOffline(false) // it may have ended in the middle of an absence
-				d.settling.Wait()
 			})
 		}
 	}
 	acting.Wait()
+	heal()
+	healed()
+	began := time.Now()
+	for _, b := range r.boards {
+		for _, d := range b.devices {
+			d.settling.Wait()
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	for _, b := range r.boards {
 		for _, d := range b.devices {
-			d.setOffline(false)
 			if err := d.space.Drained(ctx); err != nil {
 				return fmt.Errorf("%s: its queue did not drain: %w", d.name, err)
 			}
@@ -223,6 +236,7 @@ func (r *run) act(ctx context.Context, s *scenario) error {
 			r.done.Add(1)
 		}
 	}
+	r.report.DrainS = time.Since(began).Seconds()
 	return ctx.Err()
 }
 
@@ -253,9 +267,9 @@ func (r *run) judge(ctx context.Context, s *scenario) error {
 	if err := r.closeDevices(); err != nil {
 		r.report.fail("a device could not be closed: %v", err)
 	}
-	if r.gateway != nil {
-		r.report.Kills = r.gateway.killed()
-		if err := r.gateway.stop(); err != nil {
+	if r.fleet != nil {
+		r.fleet.collect(r.report)
+		if err := r.fleet.stop(); err != nil {
 			r.report.fail("%v", err)
 		}
 		for _, e := range all {
@@ -276,8 +290,8 @@ func (r *run) judge(ctx context.Context, s *scenario) error {
 		b.convergence.collect(convergence)
 	}
 	r.report.AckMS, r.report.ConvergenceMS = r.ack.quantiles(), convergence.quantiles()
-	if r.proxy != nil {
-		r.report.Cuts = r.proxy.cuts.Load()
+	for _, p := range r.proxies {
+		r.report.Cuts += p.cuts.Load()
 	}
 	return nil
 }
@@ -338,10 +352,10 @@ func (r *Report) count(e *evidence) {
 	r.Commits += len(e.log)
 }
 
-// exportLog reads the log of a space from the store of our own gateway, which
+// exportLog reads the log of a space from the store of our own gateways, which
 // must have ended.
 func (r *run) exportLog(ctx context.Context, space string) ([]*protocol.Commit, error) {
-	cmd := exec.CommandContext(ctx, r.gateway.program, "log", "--raw", "--store", "file:"+r.gateway.store(), "--space", space)
+	cmd := exec.CommandContext(ctx, r.fleet.gateways[0].program, "log", "--raw", "--store", r.fleet.store, "--space", space)
 	cmd.Env = environment()
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
@@ -376,8 +390,8 @@ func (r *run) watchdog(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if r.gateway != nil {
-			if err := r.gateway.alive(); err != nil && ctx.Err() == nil {
+		if r.fleet != nil {
+			if err := r.fleet.alive(); err != nil && ctx.Err() == nil {
 				r.abort(err)
 				return
 			}
@@ -410,23 +424,6 @@ func (r *run) waiting() string {
 	return fmt.Sprintf("%d devices wait:%s", shown, out.String())
 }
 
-// killer kills our gateway again and again, each time KillEvery after it was up:
-// were it killed while it starts, nothing could ever go on. What it kills it starts
-// again before it returns.
-func (r *run) killer(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(r.options.KillEvery):
-		}
-		if err := r.gateway.kill(context.WithoutCancel(ctx)); err != nil {
-			r.abort(err)
-			return
-		}
-	}
-}
-
 func (r *run) closeDevices() error {
 	var devices []*device
 	for _, b := range r.boards {
@@ -445,11 +442,11 @@ func (r *run) closeDevices() error {
 // close ends what is still running.
 func (r *run) close() {
 	_ = r.closeDevices()
-	if r.proxy != nil {
-		r.proxy.close()
+	for _, p := range r.proxies {
+		p.close()
 	}
-	if r.gateway != nil {
-		_ = r.gateway.stop()
+	if r.fleet != nil {
+		r.fleet.close()
 	}
 }
 

@@ -1,0 +1,97 @@
+package loadtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// StoreUse is what gateways used of their store, by their own metrics. What a
+// gateway did between the last look and being killed is missing.
+type StoreUse struct {
+	// Calls were made; Errors of them failed, lost races not counted.
+	Calls  float64 `json:"calls"`
+	Errors float64 `json:"errors"`
+	// WriteUnits and ReadUnits are consumed capacity, where the store has such a
+	// thing; AppendUnits are the write units of the log alone.
+	WriteUnits  float64 `json:"write_units"`
+	AppendUnits float64 `json:"append_units"`
+	ReadUnits   float64 `json:"read_units"`
+	// Retries were made by gateways, Races lost to other gateways, and HandOvers made
+	// to the winner.
+	Retries   float64 `json:"retries"`
+	Races     float64 `json:"races"`
+	HandOvers float64 `json:"hand_overs"`
+}
+
+// add adds another gateway's use.
+func (u *StoreUse) add(o StoreUse) {
+	u.Calls += o.Calls
+	u.Errors += o.Errors
+	u.WriteUnits += o.WriteUnits
+	u.AppendUnits += o.AppendUnits
+	u.ReadUnits += o.ReadUnits
+	u.Retries += o.Retries
+	u.Races += o.Races
+	u.HandOvers += o.HandOvers
+}
+
+// text says it in a line, for so many accepted mutations.
+func (u *StoreUse) text(mutations int) string {
+	text := fmt.Sprintf("%.0f calls, %.0f errors, %.0f retries, %.0f races, %.0f hand-overs", u.Calls, u.Errors, u.Retries, u.Races, u.HandOvers)
+	if u.WriteUnits > 0 && mutations > 0 {
+		text += fmt.Sprintf("; %.1f write units (%.3f a mutation, %.3f of them the log), %.1f read units",
+			u.WriteUnits, u.WriteUnits/float64(mutations), u.AppendUnits/float64(mutations), u.ReadUnits)
+	}
+	return text
+}
+
+// scrape reads a gateway's metrics; nothing, if it does not answer.
+func scrape(address string) StoreUse {
+	web := http.Client{Timeout: 2 * time.Second}
+	response, err := web.Get("http://" + address + "/metrics")
+	if err != nil {
+		return StoreUse{}
+	}
+	defer response.Body.Close()
+	return parseUse(response.Body)
+}
+
+// parseUse reads the metrics' text format.
+func parseUse(r io.Reader) (u StoreUse) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		series, text, _ := strings.Cut(lines.Text(), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			continue // a comment
+		}
+		name, labels, _ := strings.Cut(series, "{")
+		switch name {
+		case "tidegate_store_calls_total":
+			u.Calls += value
+		case "tidegate_store_errors_total":
+			u.Errors += value
+		case "tidegate_store_write_units_total":
+			u.WriteUnits += value
+			if strings.Contains(labels, `"append"`) {
+				u.AppendUnits += value
+			}
+		case "tidegate_store_read_units_total":
+			u.ReadUnits += value
+		case "tidegate_append_retries_total":
+			if strings.Contains(labels, `"taken"`) {
+				u.Races += value
+			} else {
+				u.Retries += value
+			}
+		case "tidegate_hand_overs_total":
+			u.HandOvers += value
+		}
+	}
+	return u
+}
