@@ -8,9 +8,17 @@ var imageKeys = []ItemKey{{Kind: ItemWatermark}, {Kind: ItemHorizon}}
 // to, then the log from there.
 func (c *Core) readImages() {
 	c.phase = phaseImages
+	c.lookAtImages(1)
+}
+
+func (c *Core) lookAtImages(looks uint64) {
 	c.askUntil(GetOp{Keys: imageKeys}, func(r Response) {
 		if len(r.Items) != len(imageKeys) {
 			c.unreadable(protocol.Errorf(protocol.CodeDamaged, "the store's answer does not match the question"))
+			return
+		}
+		if IsUnfinishedMark(r.Items[0]) {
+			c.awaitRest(looks)
 			return
 		}
 		c.horizon = max(c.horizon, r.Items[1].Version)
@@ -28,7 +36,8 @@ func (c *Core) readImages() {
 		}
 		c.out.Start = &Start{Head: c.head, Names: c.names.Names()}
 		c.phase = phaseTail
-		c.readTail()
+		c.openProof = c.tail.asked + 1
+		c.readTailFor(c.openProof)
 	})
 }
 
@@ -39,9 +48,9 @@ func (c *Core) unreadable(err *protocol.Error) {
 	c.damage(err)
 }
 
-// opened is called when the end of the log has been reached.
+// opened opens the space once the log has been read to its end and folded.
 func (c *Core) opened() {
-	if c.phase != phaseTail {
+	if c.phase != phaseTail || c.proofs < c.openProof || len(c.unfolded) > 0 {
 		return
 	}
 	c.phase = phaseOpen
