@@ -78,6 +78,19 @@ func ParseSchema(files map[string][]byte) (*Schema, error) {
 	return s, nil
 }
 
+// ParseOpenSchema reads rules for some collections of a deployment that has no
+// schema, as a demonstration brings them along: other collections stay free, as
+// without a schema, and Ref is that of no schema, so that such rules bind neither
+// the log nor the schema that its owner writes later.
+func ParseOpenSchema(files map[string][]byte) (*Schema, error) {
+	s, err := ParseSchema(files)
+	if err != nil {
+		return nil, err
+	}
+	s.ref, s.open = protocol.SchemaRef{}, true
+	return s, nil
+}
+
 // readSchemaFile decodes one file and refuses what would cost more to compile
 // than it has bytes.
 func readSchemaFile(p *problems, name string, data []byte) (any, bool) {

@@ -153,7 +153,7 @@ func (b *Batch) checkKey(collection, id string) *protocol.OpVerdict {
 	if why := checkName(protocol.NameCollection, collection); why != nil {
 		return why
 	}
-	if b.schema != nil && b.schema.Collection(collection) == nil {
+	if b.schema != nil && !b.schema.open && b.schema.Collection(collection) == nil {
 		return refusal(protocol.RejectName, "", "there is no schema for the collection %q", collection)
 	}
 	return checkName(protocol.NameRecord, id)

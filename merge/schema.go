@@ -22,6 +22,8 @@ import (
 type Schema struct {
 	ref         protocol.SchemaRef
 	collections []*Collection // in byte order of their names
+	// open leaves the collections free that the schema does not have.
+	open bool
 }
 
 // Collection is one collection's part of a schema.

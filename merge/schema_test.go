@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tidegate/tidegate/protocol"
 )
 
 var rewrite = flag.Bool("update", false, "rewrite the golden files")
@@ -276,4 +278,35 @@ func newRecordForTest() *Record {
 	w := newWorld(&testing.T{}, nil)
 	w.must('a', 0, 1, create("title", "t", "a", 1, "b", []any{"x"}))
 	return w.records[things1]
+}
+
+// Rules without a schema hold for their own collections alone, and bind nobody:
+// the log says that there was no schema.
+func TestOpenSchema(t *testing.T) {
+	files := map[string][]byte{"cards.json": []byte(`{"properties": {"votes": {"type": "integer", "x-merge": "counter"}}}`)}
+	open, err := ParseOpenSchema(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none *Schema
+	if open.Ref() != none.Ref() {
+		t.Errorf("the rules call themselves %+v", open.Ref())
+	}
+	w := newWorld(t, open)
+	w.must('a', 0, 0, on("cards", "c", create("votes", 1)), on("notes", "n", create("text", "free")))
+	if v := w.one('a', 1, 0, on("cards", "c", set("votes", 5))).Verdict; v.Outcome != protocol.Rejected {
+		t.Errorf("setting a counter is %v", v)
+	}
+	if _, err := ParseOpenSchema(map[string][]byte{"cards.json": []byte(`{"x-merge": 1}`)}); err == nil {
+		t.Error("rules with an error were taken")
+	}
+
+	closed, err := ParseSchema(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = newWorld(t, closed)
+	if v := w.one('a', 0, 0, on("notes", "n", create("text", "free"))).Verdict; v.Code != protocol.RejectName {
+		t.Errorf("a schema takes another collection: %v", v)
+	}
 }
