@@ -45,6 +45,9 @@ func (c *Core) commit() {
 	if len(c.unfolded) > 0 || c.behind() {
 		return
 	}
+	if c.handsOver() {
+		return
+	}
 	if !c.headProven() {
 		c.readTail()
 		return
@@ -274,6 +277,7 @@ func (c *Core) abandon() {
 // lostRace is called when the seq in flight was found to be another gateway's.
 func (c *Core) lostRace() {
 	c.event(Event{Kind: EventRace, Seq: c.inflight.seq})
+	c.over.beaten++
 	c.abandon()
 }
 
@@ -282,6 +286,7 @@ func (c *Core) appendedOwn() {
 	f := c.inflight
 	c.inflight = nil
 	c.failures = 0
+	c.over.beaten = 0
 	if c.queue = c.queue[len(f.batch):]; len(c.queue) == 0 {
 		c.queue = nil // let go of the bodies
 	}

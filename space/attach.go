@@ -74,6 +74,17 @@ func (c *Core) end(s *session) {
 	}
 }
 
+// writerOf is the writer of a device whose entry is loaded.
+func (c *Core) writerOf(id protocol.DeviceID, img *image) *writer {
+	w := c.writers[id]
+	if w == nil {
+		w = &writer{id: id, image: img}
+		img.pins++
+		c.writers[id] = w
+	}
+	return w
+}
+
 // release forgets a writer that nobody uses.
 func (c *Core) release(w *writer) {
 	if len(w.sessions) > 0 || len(w.queued) > 0 || c.writers[w.id] != w {
@@ -160,12 +171,7 @@ func (c *Core) tryAttach(s *session) bool {
 		return false
 	}
 	c.attaching = slices.DeleteFunc(c.attaching, func(o *session) bool { return o == s })
-	w := c.writers[s.Device]
-	if w == nil {
-		w = &writer{id: s.Device, image: img}
-		img.pins++
-		c.writers[s.Device] = w
-	}
+	w := c.writerOf(s.Device, img)
 	w.sessions = append(w.sessions, s)
 	s.writer = w
 	c.reply(s.Session, Attached{protocol.Subscribed{

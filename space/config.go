@@ -25,8 +25,12 @@ type Config struct {
 	// polls.
 	Exclusive bool
 	// PollEvery is how often the log is read for other gateways' commits while a
-	// device is attached (500 ms).
-	PollEvery time.Duration
+	// device is attached (500 ms); PollQuiet while the bus is up, which tells of them
+	// sooner unless it loses something (10 s).
+	PollEvery, PollQuiet time.Duration
+	// HandOverWithin is how long mutations that were handed to another gateway may
+	// take to show up in the log before this one appends them itself (250 ms).
+	HandOverWithin time.Duration
 
 	// CacheBytes bounds what a space keeps of its records and devices in memory,
 	// as far as they are stored (32 MiB).
@@ -92,6 +96,20 @@ type Faults struct {
 	SnapshotWithoutOverlay bool
 	// NoEditTimeClamp believes devices' clocks.
 	NoEditTimeClamp bool
+	// OfferProvesHead takes a commit that another gateway tells of for the end of
+	// the log.
+	OfferProvesHead bool
+	// OfferAnySeq folds what another gateway tells of, whatever lies between.
+	OfferAnySeq bool
+	// OfferKeepsAppend goes on with an append whose seq another gateway's commit is
+	// known to have.
+	OfferKeepsAppend bool
+	// TrustBus reads the log only if the bus says that there is something.
+	TrustBus bool
+	// HandOverUnchecked takes handed-over mutations whatever their hash.
+	HandOverUnchecked bool
+	// HandOverForgets drops what was handed over and did not show up in time.
+	HandOverForgets bool
 }
 
 // headProofAge is how long a head may be trusted without proof. A trimmed seq
@@ -115,6 +133,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Limits.FieldBytes, limits.FieldBytes)
 	set(&c.Limits.CommitBytes, limits.CommitBytes)
 	set(&c.Limits.CommitMutations, limits.CommitMutations)
+	// What is read of the log in one answer has room for any commit and the next.
+	c.Limits.CommitBytes = min(c.Limits.CommitBytes, tailBytes/2)
 	set(&c.CacheBytes, 32<<20)
 	set(&c.WatermarkEvery, 256)
 	set(&c.WatermarkBytes, 4<<20)
@@ -127,6 +147,8 @@ func (c Config) withDefaults() Config {
 	setTime(&c.Limits.Horizon, limits.Horizon)
 	c.Limits.Horizon = max(c.Limits.Horizon, 2*time.Hour)
 	setTime(&c.PollEvery, 500*time.Millisecond)
+	setTime(&c.PollQuiet, 10*time.Second)
+	setTime(&c.HandOverWithin, 250*time.Millisecond)
 	setTime(&c.CheckpointEvery, 2*time.Second)
 	setTime(&c.StallAfter, 30*time.Second)
 	setTime(&c.RequestTimeout, 10*time.Second)

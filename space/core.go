@@ -41,6 +41,8 @@ type Core struct {
 	horizon  uint64
 	ackNowAt protocol.Time // when the last own commit asked to be acknowledged at once
 	foreign  bool          // the last commit was another gateway's
+	headOf   string        // the gateway that says it made it
+	headAt   protocol.Time // when it was folded
 	damaged  *protocol.Error
 	blind    bool   // damaged before anything could be read
 	holeAt   uint64 // where the log was found to begin too late while opening
@@ -48,6 +50,7 @@ type Core struct {
 	// What is known of the log's end.
 	proved     protocol.Time // when head was last proved to be the end of the log
 	proofs     uint64        // number of the last read that reached the end of the log
+	openProof  uint64        // the proof by which the space is open
 	tail       tailRead
 	unfolded   []foldItem
 	mustReach  uint64 // an image of this version was seen: the log has to reach it
@@ -66,6 +69,12 @@ type Core struct {
 	inflight  *inflight
 	appendAt  protocol.Time // no append before
 	failures  uint64        // appends that failed for certain, in a row
+
+	// Other gateways.
+	bus      bool // they can be heard
+	announce announcement
+	over     handOver
+	taking   []*takenPush // what they handed over and has not been looked at
 
 	// Work behind the log.
 	checkpoint checkpoint
@@ -95,11 +104,13 @@ func (c *Core) forget() {
 	c.head, c.headTime, c.schema = protocol.Cursor{}, 0, protocol.SchemaRef{}
 	c.names = protocol.NewNameTable()
 	c.times = timeline{}
+	c.headOf, c.headAt = "", 0
 	c.proved, c.mustReach = 0, 0
 	c.tail = tailRead{asked: c.tail.asked} // proofs stay comparable
 	c.unfolded = nil
 	c.cache.reset(c.cfg.CacheBytes)
 	c.inflight, c.wanted = nil, nil
+	c.announce, c.over, c.taking = announcement{}, handOver{}, nil
 	c.checkpoint = checkpoint{}
 	c.trim = trim{}
 	c.requests.forgetAll()
@@ -197,13 +208,16 @@ func (c *Core) advance() {
 	if c.phase == phaseIdle {
 		c.readImages() // it had fallen behind, and begins again
 	}
+	c.opened()
 	if c.phase < phaseOpen {
 		return
 	}
 	c.poll()
 	c.attach()
 	c.takePushes()
+	c.takeHandedOver()
 	c.commit()
+	c.tellHead()
 	c.keepCheckpoints()
 	c.keepTrimmed()
 	if c.phase == phaseClosing && c.settled() {
@@ -238,12 +252,14 @@ func (c *Core) wake() protocol.Time {
 	}
 	if len(c.queue) > 0 && c.inflight == nil {
 		due(c.appendAt)
+		due(c.handedOverDue())
 	}
 	for _, s := range c.attaching {
 		due(s.since + millis(c.cfg.AttachWithin))
 	}
 	if c.phase >= phaseOpen {
 		due(c.nextPoll())
+		due(c.nextAnnounce())
 		due(c.nextCheckpoint())
 		due(c.nextTrim())
 	}

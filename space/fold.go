@@ -129,6 +129,7 @@ func (c *Core) foldOne(item foldItem) {
 	c.schema = commit.Schema
 	c.times.add(commit.Seq, commit.Time, commit.ID)
 	c.foreign = item.own == nil
+	c.headOf, c.headAt = commit.Gateway, c.now
 	c.checkpoint.note(len(item.data), c.now)
 	c.out.Published = append(c.out.Published, Published{
 		Cursor: c.head,
@@ -138,7 +139,9 @@ func (c *Core) foldOne(item foldItem) {
 		Data:   item.data,
 		Own:    item.own != nil,
 	})
+	c.announce = announcement{}
 	if item.own != nil {
+		c.announce.since = c.now
 		c.reportOwn(item.own)
 		c.answerOwn(item.own)
 		return

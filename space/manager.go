@@ -32,6 +32,20 @@ type Options struct {
 	Log *slog.Logger
 	// Hooks are called with what happens, for metrics.
 	Hooks Hooks
+	// Peers are the other gateways; nil for none that could be told anything.
+	Peers Peers
+}
+
+// Peers tells the other gateways what happens here. Its methods are called from
+// spaces' goroutines and must return at once; what they send may be lost. What the
+// others tell comes in through [Manager.Offer], [Manager.Hint] and [Manager.Take].
+type Peers interface {
+	// Committed tells all of a commit that is durable.
+	Committed(Key, LogItem)
+	// Announce tells all how far the log is known to reach.
+	Announce(key Key, seq uint64)
+	// HandOver sends mutations to one of them, by the name in its commits.
+	HandOver(key Key, gateway string, pushes *protocol.PeerPushes)
 }
 
 // Hooks are called from spaces' goroutines and must return at once. Each may be
@@ -61,6 +75,7 @@ type Manager struct {
 	ending   map[Key]*Space
 	sessions SessionID // guarded by mu: the last one
 	closed   bool      // guarded by mu
+	bus      bool      // guarded by mu: what SetBus was told last
 }
 
 // NewManager returns a manager of the store's spaces. The store stays the
@@ -102,6 +117,9 @@ func (m *Manager) Attach(key Key, a Attach, sink Sink) (*Attachment, error) {
 	s := m.spaces[key]
 	if s == nil {
 		s = m.start(key, m.ending[key])
+		if m.bus {
+			s.post(func(c *Core, now protocol.Time) { c.Bus(now, true) })
+		}
 		m.spaces[key] = s
 		m.running[s] = true
 	}
@@ -114,6 +132,43 @@ func (m *Manager) Attach(key Key, a Attach, sink Sink) (*Attachment, error) {
 		c.Attach(now, a)
 	})
 	return at, nil
+}
+
+// Offer is [Core.Offer]: another gateway says that a commit is durable. Like Hint
+// and Take it returns at once, and does nothing unless the space is open here.
+func (m *Manager) Offer(key Key, item LogItem) {
+	m.post(key, func(c *Core, now protocol.Time) { c.Offer(now, item) })
+}
+
+// Hint is [Core.Hint]: another gateway has announced its head.
+func (m *Manager) Hint(key Key, seq uint64) {
+	m.post(key, func(c *Core, now protocol.Time) { c.Hint(now, seq) })
+}
+
+// Take is [Core.Take]: another gateway hands mutations over.
+func (m *Manager) Take(key Key, pushes *protocol.PeerPushes) {
+	m.post(key, func(c *Core, now protocol.Time) { c.Take(now, pushes) })
+}
+
+// SetBus is [Core.Bus] for all spaces: whether other gateways can be heard. At
+// first they cannot.
+func (m *Manager) SetBus(up bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bus = up
+	for s := range m.running {
+		s.post(func(c *Core, now protocol.Time) { c.Bus(now, up) })
+	}
+}
+
+// post posts to a space if it is open.
+func (m *Manager) post(key Key, f func(*Core, protocol.Time)) {
+	m.mu.Lock()
+	s := m.spaces[key]
+	m.mu.Unlock()
+	if s != nil {
+		s.post(f)
+	}
 }
 
 // left notes that an attachment has ended.

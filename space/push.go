@@ -21,6 +21,11 @@ type pending struct {
 	// a fact of the log.
 	mutation *protocol.Mutation
 	err      error
+
+	// handed is when it was last handed to another gateway, or 0; taken is true if
+	// another gateway handed it over to this one.
+	handed protocol.Time
+	taken  bool
 }
 
 // asker is a push of a session.
@@ -77,116 +82,140 @@ func (c *Core) takePush(s *session, p Push) bool {
 		return true
 	}
 	w := s.writer
-	entry := &w.image.device
-	switch err := c.mayAppend(); {
-	case err != nil:
+	if err := c.mayAppend(); err != nil {
 		return refuse(0, err)
-	case s.ReadOnly:
+	}
+	if s.ReadOnly {
 		return refuse(0, protocol.Errorf(protocol.CodeForbidden, "this subscription may not write"))
-	case len(p.Bodies) == 0:
-		return refuse(0, protocol.Errorf(protocol.CodeMalformed, "an empty push"))
-	case entry.User != "" && entry.User != s.User, len(w.queued) > 0 && w.queued[0].user != s.User:
-		return refuse(0, protocol.Errorf(protocol.CodeDeviceBound, "this device belongs to another user here; take a new device id"))
-	case entry.size() > maxEntryBytes:
-		return refuse(0, protocol.Errorf(protocol.CodeUnavailable, "%d rejections wait to be confirmed first", len(entry.Rejections)))
 	}
-	for i, body := range p.Bodies {
-		if len(body) > c.cfg.Limits.MutationBytes {
-			return refuse(0, protocol.Errorf(protocol.CodeMutationLarge,
-				"mutation %d has %d bytes; at most %d are allowed", p.First+uint64(i), len(body), c.cfg.Limits.MutationBytes))
-		}
+	if err := c.mayPush(w, s.User, p.First, p.Bodies); err != nil {
+		return refuse(0, err)
 	}
-
-	// Where the push must continue: behind what is queued. One that repeats the end
-	// of the queue, from another connection of the device, takes it over.
-	known := w.image.version > 0
 	s.begun = s.begun || p.First == 1
-	if !known && !s.begun && len(w.queued) == 0 && !c.cfg.Faults.NoDedup {
+	if w.image.version == 0 && !s.begun && len(w.queued) == 0 && !c.cfg.Faults.NoDedup {
 		return refuse(0, protocol.Errorf(protocol.CodeUnknownOutcome,
 			"the space does not know this device: whether mutations before %d took effect cannot be told", p.First))
 	}
-	queued := uint64(len(w.queued))
-	behind := p.First - 1 - entry.Counter // how much of the queue comes before the push
-	if c.cfg.Faults.NoDedup {
-		behind = queued
-	} else if p.First-1 < entry.Counter || behind > queued || w.hashAt(behind) != p.Previous {
+	j := c.judge(w, s.User, p.First, p.Previous, p.Bodies, false)
+	switch {
+	case j.astray:
 		c.replay(s, p.ID)
 		return true
-	}
-	var taken []*pending
-	hash, base := p.Previous, w.baseAt(behind)
-	for i, body := range p.Bodies {
-		hash = hash.Next(body)
-		n := &pending{
-			writer: w, user: s.User, askers: []asker{{s.Session, p.ID}},
-			counter: p.First + uint64(i), hash: hash, body: body,
-		}
-		if at := behind + uint64(i); at < queued {
-			if w.queued[at].hash != hash {
-				c.replay(s, p.ID)
-				return true
-			}
-			base = w.queued[at].base
-			continue
-		}
-		n.mutation, n.err = protocol.DecodeMutation(body)
-		if n.err != nil {
-			n.mutation = nil
-		} else if base, n.err = c.checkBase(s, n.mutation.Base, base, known || n.counter > 1); n.err == errReadFirst {
-			return false
-		} else if n.err != nil {
-			c.adopt(s, p, behind)
-			c.queueAll(w, taken)
-			return refuse(n.counter, protocol.AsError(n.err))
-		}
-		n.base = base
-		taken = append(taken, n)
-	}
-	c.adopt(s, p, behind)
-	c.queueAll(w, taken)
-	return true
-}
-
-// adopt lets a session, too, be told the verdicts of queued mutations that it has
-// pushed again: after a reconnect, or because it is another copy of the device.
-func (c *Core) adopt(s *session, p Push, behind uint64) {
-	w := s.writer
-	for i := behind; i < min(behind+uint64(len(p.Bodies)), uint64(len(w.queued))); i++ {
-		n := w.queued[i]
-		n.askers = append(n.askers, asker{s.Session, p.ID})
-	}
-}
-
-func (c *Core) queueAll(w *writer, taken []*pending) {
-	w.queued = append(w.queued, taken...)
-	c.queue = append(c.queue, taken...)
-}
-
-// errReadFirst: the log has to be read before the push can be judged.
-var errReadFirst = protocol.Errorf(protocol.CodeUnavailable, "the log has to be read first")
-
-// checkBase judges a mutation's base, given that of its device's mutation before.
-// It returns the base if it is good.
-func (c *Core) checkBase(s *session, base, previous uint64, known bool) (uint64, error) {
-	switch {
-	case base > c.head.Seq:
+	case j.ahead > 0:
 		// Another gateway may have shown the device more than this one has read.
 		if s.pushProof == 0 {
 			s.pushProof = c.tail.asked + 1
 			c.readTailFor(s.pushProof)
 		}
 		if c.proofs < s.pushProof || len(c.unfolded) > 0 {
-			return previous, errReadFirst
+			return false
 		}
-		return previous, protocol.Errorf(protocol.CodeBase, "the mutation's base is %d, but the log ends at %d", base, c.head.Seq)
-	case base < previous:
-		return previous, protocol.Errorf(protocol.CodeBase,
-			"the mutation's base is %d, but that of the device's mutation before is %d: bases never go back", base, previous)
-	case !known && base < c.horizon:
-		return previous, protocol.Errorf(protocol.CodeUnknownOutcome,
-			"the space does not know this device, and the mutation's base %d lies behind the horizon %d", base, c.horizon)
+		j.err = protocol.Errorf(protocol.CodeBase, "the mutation's base is %d, but the log ends at %d", j.ahead, c.head.Seq)
 	}
-	return base, nil
+	for _, n := range j.taken {
+		n.askers = []asker{{s.Session, p.ID}}
+	}
+	// What was queued before the push, as the repetition of another connection's, is
+	// told to both; so it is to a device that comes back.
+	for i := j.behind; i < min(j.behind+uint64(len(p.Bodies)), uint64(len(w.queued))); i++ {
+		w.queued[i].askers = append(w.queued[i].askers, asker{s.Session, p.ID})
+	}
+	c.queueAll(w, j.taken)
+	if j.err != nil {
+		return refuse(j.counter, j.err)
+	}
+	return true
+}
+
+// mayPush says why nothing of a push may be taken, whatever it continues, or nil.
+func (c *Core) mayPush(w *writer, user string, first uint64, bodies [][]byte) *protocol.Error {
+	entry := &w.image.device
+	switch {
+	case len(bodies) == 0:
+		return protocol.Errorf(protocol.CodeMalformed, "an empty push")
+	case entry.User != "" && entry.User != user, len(w.queued) > 0 && w.queued[0].user != user:
+		return protocol.Errorf(protocol.CodeDeviceBound, "this device belongs to another user here; take a new device id")
+	case entry.size() > maxEntryBytes:
+		return protocol.Errorf(protocol.CodeUnavailable, "%d rejections wait to be confirmed first", len(entry.Rejections))
+	}
+	for i, body := range bodies {
+		if len(body) > c.cfg.Limits.MutationBytes {
+			return protocol.Errorf(protocol.CodeMutationLarge,
+				"mutation %d has %d bytes; at most %d are allowed", first+uint64(i), len(body), c.cfg.Limits.MutationBytes)
+		}
+	}
+	return nil
+}
+
+// judged is how a run of mutations fits behind what is known of their device.
+type judged struct {
+	// astray: they do not continue it, or repeat what was committed.
+	astray bool
+	// behind is how many of the queued mutations come before them. Those that repeat
+	// the end of the queue are not taken again.
+	behind uint64
+	// taken may be queued, up to the mutation counter: that one may not, for err, or
+	// because its base, ahead, lies beyond head.
+	taken   []*pending
+	counter uint64
+	ahead   uint64
+	err     *protocol.Error
+}
+
+// judge compares mutations with what is committed and queued of their device.
+func (c *Core) judge(w *writer, user string, first uint64, previous protocol.Hash, bodies [][]byte, unchecked bool) (j judged) {
+	entry := &w.image.device
+	known := w.image.version > 0
+	queued := uint64(len(w.queued))
+	j.behind = first - 1 - entry.Counter
+	switch {
+	case c.cfg.Faults.NoDedup:
+		j.behind = queued
+	case first-1 < entry.Counter || j.behind > queued:
+		return judged{astray: true}
+	case w.hashAt(j.behind) != previous && !unchecked:
+		return judged{astray: true}
+	}
+	hash, base := previous, w.baseAt(j.behind)
+	for i, body := range bodies {
+		hash = hash.Next(body)
+		n := &pending{writer: w, user: user, counter: first + uint64(i), hash: hash, body: body}
+		if at := j.behind + uint64(i); at < queued {
+			if w.queued[at].hash != hash {
+				return judged{astray: true}
+			}
+			base = w.queued[at].base
+			continue
+		}
+		if n.mutation, n.err = protocol.DecodeMutation(body); n.err != nil {
+			n.mutation = nil
+		} else {
+			switch next := n.mutation.Base; {
+			case next > c.head.Seq:
+				j.ahead = next
+			case next < base:
+				j.err = protocol.Errorf(protocol.CodeBase,
+					"the mutation's base is %d, but that of the device's mutation before is %d: bases never go back", next, base)
+			case !known && n.counter == 1 && next < c.horizon:
+				j.err = protocol.Errorf(protocol.CodeUnknownOutcome,
+					"the space does not know this device, and the mutation's base %d lies behind the horizon %d", next, c.horizon)
+			default:
+				base = next
+			}
+			if j.ahead > 0 || j.err != nil {
+				j.counter = n.counter
+				return j
+			}
+		}
+		n.base = base
+		j.taken = append(j.taken, n)
+	}
+	return j
+}
+
+func (c *Core) queueAll(w *writer, taken []*pending) {
+	w.queued = append(w.queued, taken...)
+	c.queue = append(c.queue, taken...)
 }
 
 // hashAt is the device's running hash after the first n queued mutations.

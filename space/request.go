@@ -157,6 +157,12 @@ type Published struct {
 	Own bool
 }
 
+// HandOver is a request to another gateway to append mutations.
+type HandOver struct {
+	Gateway string
+	Pushes  *protocol.PeerPushes
+}
+
 // Ready is what the owner of a Core must do next.
 type Ready struct {
 	// Requests may be sent at once, in any order, concurrently.
@@ -173,6 +179,12 @@ type Ready struct {
 	Replies []Reply
 	// Events are for metrics and logs alone.
 	Events []Event
+	// Announce, unless 0, is a head to be announced to the other gateways: what is
+	// Published with Own set is to be told them too, and the last may have been lost.
+	Announce uint64
+	// HandOver are mutations to be sent to another gateway each. Losing them costs
+	// time alone.
+	HandOver []HandOver
 	// Wake is when Tick is to be called at the latest; 0 if only inputs matter.
 	Wake protocol.Time
 	// Closed is true once Close has been called and everything is checkpointed.
@@ -197,6 +209,15 @@ const (
 	EventFolded
 	// EventRace: an append found its seq taken by another gateway.
 	EventRace
+	// EventOffered: another gateway's commit came over the bus, and needs no read.
+	EventOffered
+	// EventHandOver: N mutations were handed over to another gateway.
+	EventHandOver
+	// EventHandOverLate: mutations that were handed over did not show up in the log
+	// in time; N of them are appended here.
+	EventHandOverLate
+	// EventTaken: N mutations were taken that another gateway handed over.
+	EventTaken
 	// EventRetry: a request failed or was lost, and will be repeated. Err says why.
 	EventRetry
 	// EventUnknown: an append's outcome is unknown and is being resolved.

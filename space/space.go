@@ -165,6 +165,7 @@ func (s *Space) do(ready *Ready) {
 			a.moved(head)
 		}
 	}
+	s.tellPeers(ready)
 	for _, r := range ready.Replies {
 		if a := s.sinks[r.Session]; a != nil {
 			a.tell(r.Body)
@@ -179,6 +180,25 @@ func (s *Space) do(ready *Ready) {
 	s.mu.Lock()
 	s.horizon = s.core.Horizon()
 	s.mu.Unlock()
+}
+
+// tellPeers tells the other gateways.
+func (s *Space) tellPeers(ready *Ready) {
+	peers := s.opt.Peers
+	if peers == nil {
+		return
+	}
+	for i := range ready.Published {
+		if p := &ready.Published[i]; p.Own {
+			peers.Committed(s.key, LogItem{Seq: p.Cursor.Seq, Data: p.Data})
+		}
+	}
+	if ready.Announce > 0 {
+		peers.Announce(s.key, ready.Announce)
+	}
+	for _, h := range ready.HandOver {
+		peers.HandOver(s.key, h.Gateway, h.Pushes)
+	}
 }
 
 // call makes one request.

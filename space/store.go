@@ -102,8 +102,10 @@ type Store interface {
 
 	// Log returns entries with consecutive seqs, the first being the smallest
 	// stored one that is ≥ from: one at least if there is any, and as many more as
-	// fit into maxBytes. No entries mean that nothing is stored at from or later. A
-	// first seq > from means that the log was trimmed in between.
+	// fit into maxBytes: an answer that leaves room for another entry was cut short by
+	// the log's end, or by a gap that trimming left. No entries mean that nothing is
+	// stored at from or later. A first seq > from means that the log was trimmed in
+	// between.
 	Log(ctx context.Context, key Key, from uint64, maxBytes int) ([]LogItem, error)
 
 	// Put writes each item unless the store has one of the same key with the same

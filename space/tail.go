@@ -71,26 +71,33 @@ func (c *Core) driveTail() {
 
 // tookTail takes entries that follow head.
 func (c *Core) tookTail(items []LogItem, number uint64, sent protocol.Time) {
+	ends := c.endsLog(items)
 	if c.tail.verify {
 		var ok bool
 		if items, ok = c.verifyHead(items); !ok {
 			return
 		}
 	}
-	// An own append may have been answered while the read travelled.
+	// An own append may have been answered while the read travelled, or another
+	// gateway may have told of its own.
 	for len(items) > 0 && items[0].Seq <= c.reading() {
 		items = items[1:]
 	}
-	c.tail.more = len(items) > 0
-	if len(items) == 0 {
-		c.proofs = max(c.proofs, number)
-		c.proved = max(c.proved, sent)
-		c.resend()
-		c.opened()
+	if len(items) > 0 && items[0].Seq > c.reading()+1 && !c.cfg.Faults.IgnoreHole {
+		c.hole(items[0].Seq)
 		return
 	}
-	if items[0].Seq > c.reading()+1 && !c.cfg.Faults.IgnoreHole {
-		c.hole(items[0].Seq)
+	// Where commits come often no read ever finds nothing. Without a bus the next one
+	// is looked for at once.
+	c.tail.more = !ends || len(items) > 0 && !c.bus
+	if ends {
+		c.proofs = max(c.proofs, number)
+		c.proved = max(c.proved, sent)
+	}
+	if len(items) == 0 {
+		if ends {
+			c.resend()
+		}
 		return
 	}
 	if f := c.inflight; f != nil {
@@ -106,6 +113,27 @@ func (c *Core) tookTail(items []LogItem, number uint64, sent protocol.Time) {
 	for _, item := range items {
 		c.unfolded = append(c.unfolded, c.decode(item))
 	}
+}
+
+// endsLog says whether there was nothing in the log behind an answer when it was
+// given. That there was room for more is not enough: what is trimmed goes in any
+// order, and a gap ends an answer too. But what stands behind a young entry is
+// younger still, and nothing young is trimmed.
+func (c *Core) endsLog(items []LogItem) bool {
+	if len(items) == 0 {
+		return true
+	}
+	room := tailBytes / 4
+	for i := range items {
+		if room -= len(items[i].Data); room < 0 {
+			return false
+		}
+	}
+	if c.cfg.Exclusive {
+		return true // nobody else trims
+	}
+	last, err := protocol.ParseCommit(items[len(items)-1].Data)
+	return err == nil && c.now-last.Time < headProofAge
 }
 
 // verifyHead compares the commit at the watermark with what the watermark says.
@@ -176,6 +204,12 @@ func (c *Core) poll() {
 func (c *Core) nextPoll() protocol.Time {
 	if c.cfg.Exclusive || c.phase != phaseOpen || c.damaged != nil || len(c.sessions) == 0 || c.tail.open {
 		return 0
+	}
+	if c.bus {
+		if c.cfg.Faults.TrustBus {
+			return 0
+		}
+		return c.tail.at + millis(c.cfg.PollQuiet)
 	}
 	return c.tail.at + millis(c.cfg.PollEvery)
 }
