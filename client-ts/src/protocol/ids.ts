@@ -1,4 +1,5 @@
 import { sha256 } from "./sha256.js";
+import { fromUnits } from "./text.js";
 
 /** Names one durable store of a client: a UUID, lower case with hyphens. */
 export type DeviceID = string;
@@ -51,10 +52,15 @@ export function fromHex(text: string): Uint8Array {
   return bytes;
 }
 
+const units: number[] = [];
+
 /** The text of a UUID whose 16 bytes begin at `at`. */
 export function formatUUID(b: Uint8Array, at = 0): string {
-  const hex = (from: number, to: number) => toHex(b, at + from, at + to);
-  return `${hex(0, 4)}-${hex(4, 6)}-${hex(6, 8)}-${hex(8, 10)}-${hex(10, 16)}`;
+  for (let i = 0, n = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) units[n++] = 0x2d;
+    for (const digit of [b[at + i]! >> 4, b[at + i]! & 15]) units[n++] = digit + (digit < 10 ? 0x30 : 0x57);
+  }
+  return fromUnits(units);
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
