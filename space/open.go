@@ -17,7 +17,7 @@ func (c *Core) lookAtImages(looks uint64) {
 			c.unreadable(protocol.Errorf(protocol.CodeDamaged, "the store's answer does not match the question"))
 			return
 		}
-		if IsUnfinishedMark(r.Items[0]) {
+		if _, unfinished := Unfinished(r.Items[0]); unfinished {
 			c.awaitRest(looks)
 			return
 		}

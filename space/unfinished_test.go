@@ -26,7 +26,7 @@ func TestUnfinished(t *testing.T) {
 	if err := half.Append(t.Context(), rigKey, 1, log[0].Data); err != nil {
 		t.Fatal(err)
 	}
-	if err := half.Put(t.Context(), rigKey, []Item{UnfinishedMark()}); err != nil {
+	if err := half.Put(t.Context(), rigKey, []Item{UnfinishedMark(7)}); err != nil {
 		t.Fatal(err)
 	}
 	r = newRig(t, "b", half, Config{Exclusive: true})
