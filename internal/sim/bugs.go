@@ -30,6 +30,12 @@ func Bugs() []NamedBug {
 		{"a delta is folded into an image that has it", Bug{Space: space.Faults{FoldTwice: true}}},
 		{"a snapshot lacks what is not checkpointed", Bug{Space: space.Faults{SnapshotWithoutOverlay: true}}},
 		{"a device's clock is believed", Bug{Space: space.Faults{NoEditTimeClamp: true}}},
+		{"what the bus brings is taken for the end of the log", Bug{Space: space.Faults{OfferProvesHead: true}}},
+		{"what the bus brings is folded across a gap", Bug{Space: space.Faults{OfferAnySeq: true}}},
+		{"an append goes on that the bus says is beaten", Bug{Space: space.Faults{OfferKeepsAppend: true}}},
+		{"the bus is believed never to lose a message", Bug{Space: space.Faults{TrustBus: true}}},
+		{"what is handed over is taken whatever its hash", Bug{Space: space.Faults{HandOverUnchecked: true}}},
+		{"what was handed over in vain is dropped", Bug{Space: space.Faults{HandOverForgets: true}}},
 
 		{"a cursor is sent before what it covers", Bug{Session: session.Faults{CursorBeforeDelivery: true}}},
 		{"a device resumes one commit too far", Bug{Session: session.Faults{ResumeSkipsOne: true}}},

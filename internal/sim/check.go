@@ -108,6 +108,16 @@ func (c *checker) event(gateway string, key space.Key, e space.Event) {
 		c.covered("race")
 	case space.EventUnknown:
 		c.covered("unknown append")
+	case space.EventOffered:
+		c.covered("commit folded from the bus")
+	case space.EventHandOver:
+		c.covered("hand-over")
+		c.w.transcript.say(gateway, "hands %d mutations of %s over", e.N, name(key))
+	case space.EventTaken:
+		c.covered("hand-over taken")
+		c.w.transcript.say(gateway, "takes %d mutations of %s over", e.N, name(key))
+	case space.EventHandOverLate:
+		c.covered("hand-over in vain")
 	case space.EventReplay:
 		c.covered("replay")
 	case space.EventTrimmed:

@@ -6,9 +6,11 @@
 // they run in production. What is simulated is around them: a store that loses
 // requests and replies, answers late and twice, and writes what it said it did
 // not know of; connections that break without either side noticing; gateways
-// that crash, pause for an hour, drain, and have wrong clocks; devices that lose
-// what was not yet synced, whose disks are copied and set back, and whose clocks
-// are years off; a table that is restored from a backup; a log that is trimmed.
+// that crash, pause for an hour, drain, and have wrong clocks; a bus between them
+// that loses, repeats and delays what they tell each other, and cuts some of them
+// off; devices that lose what was not yet synced, whose disks are copied and set
+// back, and whose clocks are years off; a table that is restored from a backup; a
+// log that is trimmed.
 //
 // After each run everything heals, and the checker compares what everybody was
 // told and shown with the true log: the promises of protocol/SPEC.md, one by

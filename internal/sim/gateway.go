@@ -24,6 +24,8 @@ type gateway struct {
 	skew    protocol.Time
 	// slow stretches the way to the store.
 	slow float64
+	// deaf is when it was last cut off from the others.
+	deaf deaf
 
 	spaces   []*hosted // in the order in which they were opened
 	conns    []*conn
@@ -150,7 +152,7 @@ func (g *gateway) space(key space.Key) *hosted {
 	}
 	h := &hosted{g: g, key: key, core: space.NewCore(key, g.w.spaceConfig(g)), ring: space.NewRing(g.w.ringBytes(), nil)}
 	g.spaces = append(g.spaces, h)
-	h.core.Tick(g.now())
+	h.core.Bus(g.now(), g.busUp())
 	h.pump()
 	return h
 }
@@ -178,6 +180,7 @@ func (h *hosted) pump() {
 		g.w.check.published(g.name, h.key, p)
 	}
 	h.ring.Take(&r)
+	h.tellPeers(&r)
 	if r.Start != nil || len(r.Published) > 0 {
 		head := h.core.Head()
 		for _, s := range slices.Clone(h.rooms) {

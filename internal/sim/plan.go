@@ -28,6 +28,16 @@ type plan struct {
 	Gateway gatewayFaults
 	Device  deviceFaults
 
+	// Bus is true if the gateways tell each other what they commit.
+	Bus       bool
+	BusFaults busFaults
+	// Bursts are times at which all devices edit at once, so that their gateways
+	// race.
+	Bursts int
+	// Hot is a burst that lasts, in one space, with a gateway that is much farther
+	// from the store than another.
+	Hot bool
+
 	// RestoreTable puts the store back to an earlier state, once.
 	RestoreTable bool
 	// Expire lets the log be trimmed behind a short horizon; the run then lasts
@@ -126,11 +136,24 @@ func draw(s *schedule) plan {
 	if s.chance(0.5) {
 		p.Device.Skew = 5 * year
 	}
+	p.Bus = p.Gateways > 1 && s.chance(0.8)
+	p.BusFaults = busFaults{
+		Lost:       wild(0.4, 0.4),
+		Late:       wild(0.4, 0.3),
+		Duplicated: wild(0.3, 0.3),
+		Partitions: count(0.25, 2),
+		Breaks:     count(0.25, 2),
+	}
+	p.Bursts = count(0.3, 2)
+	if p.Bus && s.chance(0.2) {
+		p.Hot, p.Bursts, p.Spaces = true, 1, 1
+	}
 	p.RestoreTable = s.chance(0.06)
 	p.SmallCache = s.chance(0.3)
 	if s.chance(0.12) {
 		p.Expire = true
 		p.Active = s.between(4*hour, 12*hour)
+		p.Bus = p.Bus || p.Gateways == 1 && s.chance(0.5)
 		p.Gateways = max(p.Gateways, 2)
 		p.Gateway.Pauses = max(p.Gateway.Pauses, count(0.7, 3))
 		p.Heal = 2 * hour

@@ -79,6 +79,11 @@ func TestSeeds(t *testing.T) {
 	}
 	running.Wait()
 	t.Logf("%d seeds, %d mutations, %d commits, %d events in %v; %d seeds failed", *seedsFlag, edits, commits, steps, time.Since(begun).Round(time.Millisecond), bad)
+	for _, what := range []string{"commit folded from the bus", "head announced", "hand-over", "hand-over taken", "hand-over in vain"} {
+		if covered[what] == 0 && *seedsFlag >= 100 {
+			t.Errorf("in %d seeds there was no %s", *seedsFlag, what)
+		}
+	}
 	for _, what := range slices.Sorted(maps.Keys(covered)) {
 		t.Logf("  %8d  %s", covered[what], what)
 	}

@@ -71,6 +71,24 @@ func (w *world) plotEdits() {
 	for _, d := range w.devices {
 		w.plotEditsOf(d)
 	}
+	for range w.plan.Bursts {
+		begins := w.between(0, w.plan.Active)
+		w.after(begins, func() {
+			lasts, edits := w.between(50, 600), 4+w.below(6)
+			if w.plan.Hot {
+				lasts, edits = w.between(500, 2000), 15+w.below(15)
+			}
+			for _, d := range w.devices {
+				for range edits {
+					w.after(w.between(0, lasts), func() {
+						if d.up {
+							d.edit()
+						}
+					})
+				}
+			}
+		})
+	}
 }
 
 func (w *world) plotEditsOf(d *device) {

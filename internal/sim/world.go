@@ -57,6 +57,9 @@ func Run(seed uint64, bug Bug, out io.Writer) Result {
 	}
 	for i := range w.plan.Gateways {
 		g := &gateway{w: w, name: fmt.Sprintf("gateway-%d", i), slow: 1 + 4*w.random.Float64()}
+		if w.plan.Hot {
+			g.slow = 1 + 4*float64(i%2)
+		}
 		g.skew = w.between(-w.plan.Gateway.Skew, w.plan.Gateway.Skew)
 		w.gateways = append(w.gateways, g)
 		g.start()
@@ -68,6 +71,7 @@ func Run(seed uint64, bug Bug, out io.Writer) Result {
 		w.addDevice(fmt.Sprintf("device-%d", i), user, &disk{entries: map[string][]byte{}})
 	}
 	w.plotFaults()
+	w.plotBus()
 	w.plotEdits()
 	w.run(w.now + w.plan.Active)
 	w.heal()
@@ -198,8 +202,11 @@ func (w *world) heal() {
 	w.transcript.say("world", "heals")
 	w.plan.Store = storeFaults{}
 	w.plan.Network = networkFaults{}
+	w.plan.BusFaults = busFaults{}
 	for _, g := range w.gateways {
 		g.resume()
+		g.deaf = deaf{}
+		g.tellBus()
 		if !g.up {
 			g.start()
 		}
@@ -244,8 +251,9 @@ func (w *world) spaceConfig(g *gateway) space.Config {
 		c.CacheBytes = 1 << 10
 	}
 	if w.plan.Expire {
-		c.PollEvery = 20_000_000_000 // 20 s: the run lasts for hours
-		c.Limits.Horizon = 1         // the least that is allowed
+		c.PollEvery = 20_000_000_000  // 20 s: the run lasts for hours
+		c.PollQuiet = 300_000_000_000 // 5 min
+		c.Limits.Horizon = 1          // the least that is allowed
 	}
 	return c
 }
