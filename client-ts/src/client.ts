@@ -1,0 +1,125 @@
+import type { Engine, EngineEvent, SpaceOptions } from "./engine.js";
+import { TideError } from "./error.js";
+import type { RejectedMutation } from "./inbox.js";
+import type { Collections } from "./rows.js";
+import { LocalEngine } from "./shell.js";
+import type { EngineOptions } from "./shell.js";
+import { Space } from "./space.js";
+import type { SpaceHost, Undo } from "./space.js";
+import type { Status } from "./status.js";
+import { memoryStore } from "./store/memory.js";
+import type { Store } from "./store/store.js";
+import type { Rules } from "./tx.js";
+import { watchable } from "./watch.js";
+import type { Watchable } from "./watch.js";
+
+/** Settings of {@link createClient}. Only `url` is needed. */
+export interface ClientOptions<S extends Collections = any> extends Omit<EngineOptions, "store" | "rules"> {
+  /** Keeps the client's state; it forgets everything with the tab unless one is given. The client owns it. */
+  readonly store?: Store;
+  /** Types the collections, checks edits on the device, and says what counters, sets and lists are. */
+  readonly schema?: Rules<S>;
+  /** From "@tidegate/client/undo": gives spaces undo and redo. */
+  readonly undo?: (space: Space<any>) => Undo;
+  /** Makes the engine; the default runs it in this tab. */
+  readonly engine?: (options: EngineOptions) => Engine;
+}
+
+/**
+ * Makes a client: an app's own, durable, always writable copy of the spaces it
+ * works in. It loads the store and begins to connect, and waits for neither.
+ */
+export function createClient<S extends Collections = any>(options: ClientOptions<S>): Client<S> {
+  return new Client(options);
+}
+
+/** One app's client, and one connection to a gateway that keeps it in sync. */
+export class Client<S extends Collections = any> {
+  /** The rejected mutations of all spaces that are open, oldest first in each. */
+  readonly rejected: Watchable<readonly RejectedMutation[]>;
+  /** What runs the core; for tests and tools. */
+  readonly engine: Engine;
+
+  readonly #spaces = new Map<string, Space<any>>();
+  readonly #host: SpaceHost;
+
+  constructor(options: ClientOptions<S>) {
+    const { schema: rules, undo, engine = (o: EngineOptions) => new LocalEngine(o), store = memoryStore(), ...rest } = options;
+    this.engine = engine({ ...rest, store, ...(rules && { rules }) });
+    this.#host = {
+      engine: this.engine,
+      rules,
+      makeUndo: undo,
+      closed: (space) => {
+        this.#spaces.delete(space.name);
+        this.engine.release(space.name);
+      },
+    };
+    this.engine.watch((event: EngineEvent) => {
+      if (event.kind === "space") this.#spaces.get(event.space)?.told(event);
+    });
+    let list: readonly RejectedMutation[] = [];
+    this.rejected = watchable(
+      () => {
+        const now = [...this.#spaces.values()].flatMap((space) => space.rejected.get());
+        if (now.length !== list.length || now.some((item, i) => item !== list[i])) list = now;
+        return list;
+      },
+      list,
+      (changed) => this.engine.watch(changed),
+    );
+  }
+
+  /**
+   * Opens a space: what the store has of it can be read as soon as it is loaded,
+   * and it is kept in sync from now on. The same name gives the same object, with
+   * its first options; call its close once for each call of this.
+   */
+  space(name: string, options: SpaceOptions = {}): Space<S> {
+    let space = this.#spaces.get(name);
+    if (!space) this.#spaces.set(name, (space = new Space(this.#host, name, options)));
+    return space.hold();
+  }
+
+  /** The client's condition: the same object until it changes. */
+  get status(): Status {
+    return this.engine.status();
+  }
+
+  /** Calls `listener` with the client's condition, at once and after each change; returns how to stop that. */
+  onStatus(listener: (status: Status) => void): () => void {
+    return watchable(
+      () => this.status,
+      this.status,
+      (changed) => this.engine.watch(changed),
+    ).subscribe(listener);
+  }
+
+  /** Tries to connect at once: the network is back, or the user has logged in. Also after the gateway stopped the client. */
+  reconnect(): void {
+    this.engine.reconnect();
+  }
+
+  /** Everything that is in the store, in one piece: to be kept before signing out, or for support. */
+  export(): Promise<Uint8Array> {
+    return this.engine.export();
+  }
+
+  /**
+   * Closes the client and clears its store. Rejects with a TideError `unsynced`, and
+   * does nothing, while mutations wait for the gateway or for the user, unless they
+   * are to be discarded.
+   */
+  async signOut(options: { readonly discard?: boolean } = {}): Promise<void> {
+    const { pending, rejected } = this.status;
+    if (!options.discard && pending + rejected > 0) {
+      throw new TideError("unsynced", `${pending} edits are not with the gateway yet and ${rejected} were rejected: export them, or discard them`);
+    }
+    await this.engine.close(true);
+  }
+
+  /** Stops the client. What is durable stays in the store. Idempotent. */
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+}
