@@ -53,6 +53,10 @@ var rules = map[string]rule{
 		inside: []string{"protocol", "merge"},
 		reason: "the deliberately dumb second opinion: it takes merge's schema (what was asked) and none of its merging (what was answered)",
 	},
+	"merge/typescript": {
+		inside: []string{"protocol", "merge"},
+		reason: "writes a schema as TypeScript: it asks merge what the fields are and reads the JSON for the rest",
+	},
 	"space": {
 		inside:  []string{"protocol", "merge"},
 		outside: []string{"github.com/vmihailenco/msgpack/v5"},
@@ -108,7 +112,7 @@ var rules = map[string]rule{
 	},
 	"": {
 		inside: []string{
-			"protocol", "compress", "merge", "space", "session", "bolt", "access", "gateway", "client", "loadtest",
+			"protocol", "compress", "merge", "merge/typescript", "space", "session", "bolt", "access", "gateway", "client", "loadtest",
 		},
 		outside: []string{"github.com/alecthomas/kong"},
 		reason:  "flags → config → wiring → shutdown: the only place that knows everybody",

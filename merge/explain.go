@@ -64,6 +64,12 @@ func (f *Field) explain(out *bufio.Writer) {
 	}
 }
 
+// InWords says what becomes of concurrent edits of the field.
+func (f *Field) InWords() string { return inWords(f.Policy) }
+
+// DeleteInWords says what a delete and a concurrent update do to each other.
+func (c *Collection) DeleteInWords() string { return deleteInWords(c.Delete) }
+
 // inWords says what a policy does with concurrent edits.
 func inWords(policy protocol.Policy) string {
 	switch policy {

@@ -84,6 +84,16 @@ const maxSchemaFile = 1 << 20
 // collection, and perhaps schema.json with {"version": N}. Other files are left
 // alone. The error joins a *SchemaError for each thing that is wrong.
 func LoadSchema(dir string) (*Schema, error) {
+	files, err := ReadSchemaFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSchema(files)
+}
+
+// ReadSchemaFiles reads the files of a schema set, by name, as ParseSchema takes
+// them.
+func ReadSchemaFiles(dir string) (map[string][]byte, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("schema directory: %w", err)
@@ -103,7 +113,7 @@ func LoadSchema(dir string) (*Schema, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("schema directory %s: no <collection>.json in it", dir)
 	}
-	return ParseSchema(files)
+	return files, nil
 }
 
 // Ref names the schema in commits. Two schemas with the same Ref are the same.
