@@ -150,6 +150,10 @@ func (c *Codec) Decode(dst, src []byte, limit int) ([]byte, error) {
 	switch {
 	case header.Skippable || !header.HasFCS:
 		return dst, fmt.Errorf("%w: its size is not declared", ErrCorrupt)
+	case !header.SingleSegment:
+		// Such a frame's window, and with it each of its blocks, may be larger than what
+		// it declares to hold.
+		return dst, fmt.Errorf("%w: it is not a single segment", ErrCorrupt)
 	case header.FrameContentSize > uint64(max(limit, 0)) || header.FrameContentSize > uint64(len(src))*MaxRatio:
 		return dst, fmt.Errorf("%w: %d bytes declared", ErrTooLarge, header.FrameContentSize)
 	case c.encoders[header.DictionaryID] == nil:

@@ -163,6 +163,7 @@ func TestBombCostsNothing(t *testing.T) {
 	}{
 		{"declared", bomb(1<<30, true), ErrTooLarge},
 		{"undeclared", bomb(1<<30, false), ErrCorrupt},
+		{"a block larger than the frame", []byte("(\xb5/\xfd@5y\x00\xfa7\ax"), ErrCorrupt},
 		{"declared too small", lying, ErrCorrupt},
 	} {
 		_, _ = c.Decode(nil, test.src, 1<<20) // what the decoder sets up once is not the bomb's
@@ -282,6 +283,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(bomb(1<<30, true))
 	f.Add(bomb(limit, true))
 	f.Add([]byte("hello"))
+	f.Add([]byte("(\xb5/\xfd@5y\x00\xfa7\ax")) // a block larger than the frame
 	_, _ = c.Decode(nil, packed, limit)
 	f.Fuzz(func(t *testing.T, src []byte) {
 		// A measurement can only be too high, by what others allocate meanwhile or
