@@ -66,6 +66,10 @@ type Item struct {
 	// Fields are in byte order of their paths; records only.
 	Fields []protocol.FieldValue
 	Meta   []byte
+	// Unreadable, if not nil, says why a store that others can write to cannot vouch
+	// for the item: it is there, but what stands in it is not what Put was given.
+	// Fields and Meta are empty then, and Version may be 0. Put never overwrites it.
+	Unreadable error
 }
 
 // LogItem is an entry of the log as it is stored.
