@@ -16,6 +16,12 @@ FUZZTIME ?= 20s
 HISTORIES ?= ../shared/data/histories
 HISTORY   ?= $(HISTORIES)/raft.jsonl.gz
 
+# DynamoDB engines for the tests, each in a folder of its own in the user's cache.
+# internal/engine names the same versions.
+DYNOXIDE := 3.2.0
+DYNALITE := 4.0.0
+ENGINES  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate
+
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: run
@@ -27,11 +33,24 @@ build: ## build ./tidegate
 	go build -o tidegate .
 
 .PHONY: test
-test: lint unit replay fuzz sim kill ## everything a change must pass
+test: engines lint unit replay fuzz sim kill ## everything a change must pass
 
 .PHONY: unit
 unit: ## all Go tests under the race detector
 	go test -race -timeout 15m ./...
+
+.PHONY: engines
+engines: ## install the DynamoDB engines that tests use (cargo, npm)
+	@dynoxide="$(ENGINES)/dynoxide-$(DYNOXIDE)"
+	if [ ! -x "$$dynoxide/bin/dynoxide" ]; then
+		echo "building dynoxide $(DYNOXIDE), once: this takes some minutes"
+		cargo install --locked --root "$$dynoxide" dynoxide-rs@$(DYNOXIDE)
+	fi
+	dynalite="$(ENGINES)/dynalite-$(DYNALITE)"
+	if [ ! -f "$$dynalite/node_modules/dynalite/cli.js" ]; then
+		mkdir -p "$$dynalite"
+		npm install --prefix "$$dynalite" --no-audit --no-fund --omit=dev dynalite@$(DYNALITE)
+	fi
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck
