@@ -78,6 +78,13 @@ var rules = map[string]rule{
 		outside: []string{"go.etcd.io/bbolt", "github.com/vmihailenco/msgpack/v5"},
 		reason:  "a store: remembers bytes under the contract, never merges",
 	},
+	"dynamo": {
+		// compress: what is billed by the kilobyte is packed, by the coder whose every
+		// decode is bounded.
+		inside:  []string{"protocol", "space", "compress"},
+		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"},
+		reason:  "a store: remembers bytes under the contract, never merges",
+	},
 	"access": {
 		inside:  []string{"protocol"},
 		outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "cel.dev/cel-go", "golang.org/x/time"},
@@ -189,6 +196,7 @@ func TestObjection(t *testing.T) {
 		{"merge", module + "/space", true},
 		{"protocol", module + "/merge", true},
 		{"bolt", module + "/merge", true},
+		{"dynamo", module + "/merge", true},
 		{"client", module + "/gateway", true},
 		{"client", module, true},
 		{"loadtest", module + "/gateway", true},

@@ -1,0 +1,2 @@
+// Package dynamo is the store on DynamoDB.
+package dynamo
