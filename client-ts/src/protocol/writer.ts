@@ -76,7 +76,8 @@ export class Writer {
   }
 
   byte(b: number): void {
-    this.#bytes[this.#room(1)] = b;
+    const at = this.#room(1); // first: it may take other bytes
+    this.#bytes[at] = b;
   }
 
   raw(bytes: Uint8Array): void {
