@@ -113,6 +113,10 @@ var rules = map[string]rule{
 		},
 		reason: "judges a gateway from outside: it runs the binary and never links the gateway that it judges",
 	},
+	"internal/tape": {
+		inside: []string{"protocol"},
+		reason: "writes down what a client's core was given and what it answered, as vectors: the client's own tests use it, so it knows no client",
+	},
 	"internal/sim": {
 		inside: []string{"protocol", "compress", "merge", "merge/oracle", "space", "session", "client"},
 		reason: "runs the pure cores and the store in memory in one goroutine, from a seed; a socket would end its determinism",

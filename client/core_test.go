@@ -541,9 +541,14 @@ func TestDeviceBound(t *testing.T) {
 }
 
 func TestRefusedSpace(t *testing.T) {
-	for code, want := range map[protocol.Code]SpaceState{
-		protocol.CodeForbidden: SpaceParked, protocol.CodeSpaceName: SpaceParked, protocol.CodeUnavailable: SpaceOffline, protocol.CodeDamaged: SpaceOffline,
+	for _, refused := range []struct {
+		code protocol.Code
+		want SpaceState
+	}{
+		{protocol.CodeForbidden, SpaceParked}, {protocol.CodeSpaceName, SpaceParked},
+		{protocol.CodeUnavailable, SpaceOffline}, {protocol.CodeDamaged, SpaceOffline},
 	} {
+		code, want := refused.code, refused.want
 		t.Run(string(code), func(t *testing.T) {
 			g, d := testWorld(t, 1)
 			a := d[0]

@@ -16,7 +16,7 @@ const testSpace = "board"
 type testDevice struct {
 	t       testing.TB
 	gateway *model
-	core    *Core
+	core    *tapedCore
 	disk    map[string][]byte // durable
 	batch   *Batch            // being written
 	conn    *modelConn
@@ -61,7 +61,7 @@ func (d *testDevice) start() {
 	d.seed += 1 << 20
 	cfg := Config{Client: "test", Faults: d.faults}
 	binary.BigEndian.PutUint64(cfg.Seed[:], d.seed)
-	d.core = NewCore(cfg)
+	d.core = newTapedCore(lifeName(d.t, d.seed), cfg, d.disk)
 	for _, key := range slices.Sorted(maps.Keys(d.disk)) {
 		if err := d.core.Load([]byte(key), d.disk[key]); err != nil {
 			d.fail("load: %v", err)
