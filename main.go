@@ -60,6 +60,7 @@ type commandLine struct {
 	Serve    serveCommand    `cmd:"" default:"withargs" help:"Start the gateway (the default)."`
 	Token    tokenCommand    `cmd:"" help:"Mint an access token."`
 	Schema   schemaCommand   `cmd:"" help:"Work with schemas."`
+	Table    tableCommand    `cmd:"" help:"Work with a table of DynamoDB."`
 	Log      logCommand      `cmd:"" help:"Show the history of a space."`
 	Loadtest loadtestCommand `cmd:"" help:"Drive a gateway from outside and check what it delivered."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`

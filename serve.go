@@ -11,17 +11,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/tidegate/tidegate/access"
-	"github.com/tidegate/tidegate/bolt"
 	"github.com/tidegate/tidegate/gateway"
 	"github.com/tidegate/tidegate/protocol"
-	"github.com/tidegate/tidegate/space"
 )
 
 // shutdownWithin is how long an orderly end may take; then the process ends with
@@ -31,7 +28,7 @@ const shutdownWithin = 20 * time.Second
 // serveCommand starts the gateway.
 type serveCommand struct {
 	Listen string `default:"127.0.0.1:8787" placeholder:"ADDR" env:"TIDEGATE_LISTEN" help:"Address to listen on; port 0 chooses a free one (${default})."`
-	Store  string `default:"file:tidegate.db" placeholder:"file:PATH|memory:" env:"TIDEGATE_STORE" help:"Where everything is kept (${default})."`
+	Store  string `default:"file:tidegate.db" placeholder:"file:PATH|dynamodb://TABLE|memory:" env:"TIDEGATE_STORE" help:"Where everything is kept (${default}). Several gateways can share dynamodb://TABLE?region=REGION&endpoint=URL; see tidegate table create --help."`
 	Schema string `placeholder:"DIR" env:"TIDEGATE_SCHEMA" help:"Directory of JSON Schemas with x-merge; without it every collection is allowed and the later edit wins."`
 	Name   string `placeholder:"NAME" env:"TIDEGATE_NAME" help:"This gateway's name in commits and logs; random if not given."`
 
@@ -154,12 +151,12 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 		return err
 	}
 	defer listener.Close()
-	store, err := s.openStore()
+	store, err := openStore(ctx, s.Store, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	config.Store, config.Exclusive = store, true
+	config.Store, config.Exclusive = store.closingStore, store.exclusive
 	server, err := gateway.New(config)
 	if err != nil {
 		return err
@@ -248,25 +245,6 @@ func (s *serveCommand) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("--listen %s: %w", s.Listen, err)
 	}
 	return listener, nil
-}
-
-// closingStore is a store with its end.
-type closingStore interface {
-	space.Store
-	io.Closer
-}
-
-// openStore opens the store that --store names.
-func (s *serveCommand) openStore() (closingStore, error) {
-	kind, path, _ := strings.Cut(s.Store, ":")
-	switch {
-	case kind == "memory" && path == "":
-		return new(space.Memory), nil
-	case kind == "file" && path != "":
-		return bolt.Open(path)
-	default:
-		return nil, usageError{fmt.Errorf("--store %q: want file:PATH, such as file:tidegate.db, or memory: to keep nothing", s.Store)}
-	}
 }
 
 // tls reads certificate and key; nil for plain http.
