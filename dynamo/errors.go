@@ -56,21 +56,22 @@ func (p place) String() string {
 	if p.Endpoint != "" {
 		return fmt.Sprintf("table %q at %s", p.Table, p.Endpoint)
 	}
+	if p.Region == "" {
+		return fmt.Sprintf("table %q", p.Table)
+	}
 	return fmt.Sprintf("table %q in %s", p.Table, p.Region)
 }
 
 // URL is the --store that means the place.
 func (p place) URL() string {
-	q := url.Values{}
-	if p.Region != "" {
-		q.Set("region", p.Region)
-	}
-	if p.Endpoint != "" {
-		q.Set("endpoint", p.Endpoint)
-	}
-	u := "dynamodb://" + p.Table
-	if len(q) > 0 {
-		u += "?" + q.Encode()
+	u, sign := Scheme+"://"+p.Table, "?"
+	for _, parameter := range [][2]string{{"region", p.Region}, {"endpoint", p.Endpoint}} {
+		if parameter[1] != "" {
+			// What a query may hold as it is stays readable.
+			value := strings.NewReplacer("%3A", ":", "%2F", "/").Replace(url.QueryEscape(parameter[1]))
+			u += sign + parameter[0] + "=" + value
+			sign = "&"
+		}
 	}
 	return u
 }
@@ -94,11 +95,11 @@ func (e *TableError) Error() string {
 	case ErrConfig:
 		help = "want dynamodb://TABLE?region=REGION (or AWS_REGION in the environment)"
 	case ErrNoTable:
-		help = fmt.Sprintf("create it with: tidegate table create '%s' (or name the region it is in)", e.URL())
+		help = fmt.Sprintf("create it with: tidegate table create --store '%s' (or name the region it is in)", e.URL())
 	case ErrSchema:
-		help = fmt.Sprintf("name another table, or create one with: tidegate table create '%s'", place{"NAME", e.Region, e.Endpoint}.URL())
+		help = fmt.Sprintf("name another table, or create one with: tidegate table create --store '%s'", place{"NAME", e.Region, e.Endpoint}.URL())
 	case ErrNotReady:
-		help = fmt.Sprintf("wait; see: tidegate table describe '%s'", e.URL())
+		help = fmt.Sprintf("wait; see: tidegate table describe --store '%s'", e.URL())
 	case ErrReplicas:
 		help = "use a table without replicas, or a global table with multi-Region strong consistency"
 	case ErrPermission:
@@ -127,6 +128,9 @@ func (e *TableError) Unwrap() []error { return []error{e.Kind, e.Err} }
 func reason(err error) error {
 	var api smithy.APIError
 	if errors.As(err, &api) {
+		if api.ErrorCode() == "UnknownOperationException" {
+			return errors.New("this DynamoDB does not know the request")
+		}
 		return fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	}
 	var op *net.OpError

@@ -12,6 +12,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/tidegate/tidegate/compress"
 	"github.com/tidegate/tidegate/space"
@@ -123,7 +124,7 @@ func connect(ctx context.Context, config Config) (*Store, error) {
 	if err := checkTableName(config.Table); err != nil {
 		return nil, &TableError{place: s.where, Kind: ErrConfig, Err: err}
 	}
-	load := []func(*awsconfig.LoadOptions) error{}
+	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})} // errors say all
 	if config.Region != "" {
 		load = append(load, awsconfig.WithRegion(config.Region))
 	}

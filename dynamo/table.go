@@ -136,7 +136,7 @@ func Create(ctx context.Context, config Config, options CreateOptions) (missing 
 	if _, _, err := once(ctx, s, OpTable, "CreateTable", s.client.CreateTable, in); err != nil {
 		var exists *types.ResourceInUseException
 		if errors.As(err, &exists) {
-			return nil, fmt.Errorf("%v exists already; look at it with: tidegate table check '%s'", s.where, s.where.URL())
+			return nil, fmt.Errorf("%v exists already; look at it with: tidegate table check --store '%s'", s.where, s.where.URL())
 		}
 		return nil, err
 	}
