@@ -3,7 +3,7 @@ import { TideError } from "./error.js";
 import { between } from "./merge/index.js";
 import type { FieldState, Policy, Value } from "./protocol/index.js";
 import { isObject, same, shownField } from "./rows.js";
-import type { Counter, ListItem, ListOf, Max, Min, SetOf } from "./rows.js";
+import type { Counter, ListItem, ListOf, Max, Min, OneValue, SetOf } from "./rows.js";
 import { setOps, shortValue } from "./tx.js";
 import type { Making } from "./tx.js";
 import type { Key } from "./watch.js";
@@ -56,15 +56,21 @@ export type Drafted<F> =
   : F extends Max | Min ? BoundDraft
   : F extends SetOf<infer E> ? SetDraft<E>
   : F extends ListOf<infer E> ? ListDraft<E>
+  : F extends OneValue<infer T> ? T
   : F extends Atom ? F
   : Draft<F>;
+
+/** The fields that a draft always has, be there something in them or not: those with methods, and objects of fields. */
+type Always<F> = { [K in keyof F]-?: IsAny<F[K]> extends true ? never : NonNullable<F[K]> extends Atom | OneValue<unknown> ? never : K }[keyof F];
 
 /**
  * A record to edit. An assignment sets a field, `delete` removes it; a field that
  * is assigned what it holds is left alone. Counters, sets and lists have methods.
  * Values themselves are read only: assign a new array or object.
  */
-export type Draft<F> = IsAny<F> extends true ? any : { -readonly [K in keyof F]: Drafted<F[K]> };
+export type Draft<F> = IsAny<F> extends true
+  ? any
+  : { -readonly [K in keyof F as K extends Always<F> ? never : K]: Drafted<F[K]> } & { readonly [K in Always<F>]-?: Drafted<NonNullable<F[K]>> };
 
 /** Runs the app's edit on a draft of a record, and adds the ops it makes to the mutation. */
 export function editRecord(tx: Making, key: Key, edit: (draft: any) => void): void {

@@ -23,6 +23,11 @@ export interface ListOf<T> {
   readonly [kind]: ["list", T];
 }
 
+/** In a schema's type: an object, or what holds objects, that is one value: it is assigned, not edited within. */
+export interface OneValue<T> {
+  readonly [kind]: ["value", T];
+}
+
 /** An element of a list. The id stays when it moves or changes. */
 export interface ListItem<T> {
   readonly id: string;
@@ -38,6 +43,7 @@ export type Shown<F> =
   : F extends Counter | Max | Min ? number
   : F extends SetOf<infer E> ? readonly E[]
   : F extends ListOf<infer E> ? readonly ListItem<E>[]
+  : F extends OneValue<infer T> ? T
   : F extends Atom ? F
   : { readonly [K in keyof F]: Shown<F[K]> };
 
@@ -46,6 +52,7 @@ export type Given<F> =
   IsAny<F> extends true ? any
   : F extends Counter | Max | Min ? number
   : F extends SetOf<infer E> | ListOf<infer E> ? readonly E[]
+  : F extends OneValue<infer T> ? T
   : F extends Atom ? F
   : { readonly [K in keyof F]: Given<F[K]> };
 

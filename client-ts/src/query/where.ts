@@ -18,9 +18,9 @@ export interface Operators<V> {
   /** One of these. */
   readonly in?: readonly V[];
   /** A string that begins so. */
-  readonly prefix?: V extends string | null | undefined ? string : never;
+  readonly prefix?: NonNullable<V> extends string ? string : never;
   /** A set or an array with this element, or a list with this value. */
-  readonly has?: V extends readonly (infer E)[] | null | undefined ? (E extends ListItem<infer T> ? T : E) : unknown;
+  readonly has?: NonNullable<V> extends readonly (infer E)[] ? (E extends ListItem<infer T> ? T : E) : unknown;
 }
 
 /** A value that is wanted as it is, or operators. An object that is wanted as it is needs `eq`. */
