@@ -59,7 +59,7 @@ func loadSchema(path string) (*merge.Schema, error) {
 // schemaTypesCommand writes a schema as TypeScript.
 type schemaTypesCommand struct {
 	Dir  string `arg:"" placeholder:"DIR" help:"A directory of collections' .json files."`
-	From string `default:"@tidegate/client" placeholder:"MODULE" help:"Where the generated code imports the client from."`
+	From string `default:"@tidegate/client/schema" placeholder:"MODULE" help:"Where the generated code imports the client from."`
 }
 
 // Help teaches.

@@ -22,6 +22,7 @@ const dist = join(root, "dist");
 /** The entries, by the name of the file in dist/. */
 export const entries = {
   index: "src/index.ts",
+  schema: "src/schema/index.ts",
   react: "src/react/index.ts",
   undo: "src/undo/index.ts",
   sqlite: "src/store/sqlite.ts",

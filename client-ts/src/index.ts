@@ -11,8 +11,6 @@ export type { Conflict, RejectedMutation, Version } from "./inbox.js";
 export type { Cursor, Mutation, Op, OpVerdict, Outcome, Precondition, RejectCode, Value, Verdict } from "./protocol/index.js";
 export type { Direction, Order, OrderBy, Query, QueryOptions, Where } from "./query/index.js";
 export type { Collections, Counter, Given, ListItem, ListOf, Marks, Max, Min, OneValue, Row, RowState, SetOf, Shown } from "./rows.js";
-export { defineSchema } from "./schema/index.js";
-export type { JSONSchema, Refusal, Schema, SchemaSet } from "./schema/index.js";
 export { LocalEngine } from "./shell.js";
 export type { Backoff, EngineOptions } from "./shell.js";
 export type { Made, Person, Presence, Space, Undo } from "./space.js";

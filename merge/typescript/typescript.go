@@ -16,7 +16,7 @@ import (
 )
 
 // Generate writes the schema set that the files hold, by name, as a TypeScript
-// module that imports the client from module. The error is merge.ParseSchema's.
+// module that imports the client's schema functions from module. The error is merge.ParseSchema's.
 func Generate(files map[string][]byte, module string) ([]byte, error) {
 	schema, err := merge.ParseSchema(files)
 	if err != nil {

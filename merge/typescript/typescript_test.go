@@ -27,7 +27,7 @@ func TestGenerate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Generate(files, "../../../src/index.js")
+		got, err := Generate(files, "../../../src/schema/index.js")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,12 +56,12 @@ func TestNames(t *testing.T) {
 		"a-b.json":         []byte(`{}`),
 		"日本.json":          []byte(`{}`),
 	}
-	got, err := Generate(files, "@tidegate/client")
+	got, err := Generate(files, "@tidegate/client/schema")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		`import type { Counter } from "@tidegate/client";`,
+		`import type { Counter } from "@tidegate/client/schema";`,
 		"export interface Collections2 {", "export interface Counter2 {}", "export interface Type2fast {}",
 		"export interface AB {}", "export interface AB2 {}", "export interface Type {}",
 		"  readonly collections: Collections2;", "  readonly Counter: Counter2;", `  readonly "2fast": Type2fast;`, `  readonly "a b": AB;`, `  readonly "a-b": AB2;`, `  readonly "日本": Type;`,

@@ -1,3 +1,6 @@
+// Edits are checked on the device: a subpath, for a schema is the app's choice.
+export type { Value } from "../protocol/index.js";
+export type { Counter, ListOf, Max, Min, OneValue, SetOf } from "../rows.js";
 export type { Refusal } from "./check.js";
 export { defineSchema } from "./schema.js";
 export type { JSONSchema, Schema, SchemaSet } from "./schema.js";
