@@ -7,7 +7,7 @@ import { TideError } from "./error.js";
 import type { Kinds } from "./merge/index.js";
 import { NameTable, compareText, encodeMessage, noCursor, noDevice, noHash, uuidV7 } from "./protocol/index.js";
 import type { BlobID, Conflict, Cursor, DeviceID, DevicePresence, Handle, Hash, Value, Verdict, Writable } from "./protocol/index.js";
-import { loadEntry, restore } from "./layout.js";
+import { loadEntry, restore, savedNames } from "./layout.js";
 import { cut } from "./persist.js";
 import type { StoredPending, Written } from "./persist.js";
 import { push } from "./push.js";
@@ -166,7 +166,7 @@ export class CoreSpace implements SpaceData {
   readonly entries = new Map<string, Uint8Array | undefined>();
   queued: StoredPending[] = [];
   /** The name table as the store has it. */
-  namesSaved = "";
+  namesSaved: string;
 
   // What changed since the last Ready.
   keys = new Set<string>();
@@ -181,6 +181,7 @@ export class CoreSpace implements SpaceData {
     readonly core: Core,
   ) {
     this.view = new View((key) => this.keys.add(key), core.config.kinds);
+    this.namesSaved = savedNames(this).text;
   }
 
   /** The base of a mutation that is made now. */

@@ -261,7 +261,7 @@ export function restore(s: CoreSpace): void {
   for (const p of [...s.leaving, ...s.queue]) s.view.predict(p);
   s.durable = s.cursor;
   s.durableSent = s.sent;
-  s.namesSaved = latin(encodeNames(s));
+  s.namesSaved = savedNames(s).text;
   s.takeNews();
 }
 
