@@ -32,12 +32,15 @@ type rig struct {
 	now   protocol.Time
 	ids   uint64
 
-	requests []Request
-	replies  []Reply
-	events   []Event
-	heads    []protocol.Cursor
-	closed   bool
-	wake     protocol.Time
+	requests  []Request
+	replies   []Reply
+	events    []Event
+	heads     []protocol.Cursor
+	own       []LogItem // what it published as its own
+	announced []uint64
+	handed    []HandOver
+	closed    bool
+	wake      protocol.Time
 }
 
 func newRig(t testing.TB, name string, store *Memory, cfg Config) *rig {
@@ -59,6 +62,7 @@ func (r *rig) restart() {
 	r.core = NewCore(rigKey, r.cfg)
 	r.ring = NewRing(1<<20, nil)
 	r.requests, r.replies, r.closed = nil, nil, false
+	r.own, r.announced, r.handed = nil, nil, nil
 	r.core.Tick(r.now)
 	r.take()
 }
@@ -75,7 +79,14 @@ func (r *rig) take() {
 			r.t.Fatalf("%s published %d behind %v", r.name, p.Cursor.Seq, r.heads)
 		}
 		r.heads = append(r.heads, p.Cursor)
+		if p.Own {
+			r.own = append(r.own, LogItem{p.Cursor.Seq, p.Data})
+		}
 	}
+	if ready.Announce > 0 {
+		r.announced = append(r.announced, ready.Announce)
+	}
+	r.handed = append(r.handed, ready.HandOver...)
 	r.ring.Take(&ready)
 	r.replies = append(r.replies, ready.Replies...)
 	r.events = append(r.events, ready.Events...)
