@@ -90,6 +90,15 @@ var rules = map[string]rule{
 		outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "cel.dev/cel-go", "golang.org/x/time"},
 		reason:  "who may do what, decided in one place that knows neither sockets nor data",
 	},
+	"cluster": {
+		outside: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"},
+		reason:  "carries bytes between gateways; what they mean, and what may depend on them, is decided elsewhere",
+	},
+	"cluster/clustertest": {
+		inside: []string{"cluster"},
+		suite:  true,
+		reason: "one conformance suite for every bus: it knows the contract and no bus",
+	},
 	"gateway": {
 		inside: []string{"protocol", "compress", "merge", "space", "session", "access"},
 		outside: []string{
@@ -123,7 +132,7 @@ var rules = map[string]rule{
 	},
 	"": {
 		inside: []string{
-			"protocol", "compress", "merge", "merge/typescript", "space", "session", "bolt", "access", "gateway", "client", "loadtest",
+			"protocol", "compress", "merge", "merge/typescript", "space", "session", "bolt", "access", "cluster", "gateway", "client", "loadtest",
 		},
 		outside: []string{"github.com/alecthomas/kong"},
 		reason:  "flags → config → wiring → shutdown: the only place that knows everybody",
@@ -206,6 +215,8 @@ func TestObjection(t *testing.T) {
 		{"loadtest", module + "/gateway", true},
 		{"loadtest", module + "/merge/oracle", false},
 		{"gateway", module + "/bolt", true},
+		{"gateway", module + "/cluster", true},
+		{"cluster", module + "/space", true},
 		{"session", "time", false},
 		{"session", "log/slog", true},
 		{"session", "github.com/coder/websocket", true},
