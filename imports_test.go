@@ -127,7 +127,7 @@ var rules = map[string]rule{
 		reason: "writes down what a client's core was given and what it answered, as vectors: the client's own tests use it, so it knows no client",
 	},
 	"internal/sim": {
-		inside: []string{"protocol", "compress", "merge", "merge/oracle", "space", "session", "client"},
+		inside: []string{"protocol", "compress", "merge", "merge/oracle", "space", "session", "client", "internal/tape"},
 		reason: "runs the pure cores and the store in memory in one goroutine, from a seed; a socket would end its determinism",
 	},
 	"": {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/internal/tape"
 	"github.com/tidegate/tidegate/protocol"
 	"github.com/tidegate/tidegate/session"
 )
@@ -18,6 +19,7 @@ type device struct {
 	name string
 	user string
 	core *client.Core
+	tape *tape.Life // of this life; takes nothing if it is nil
 	up   bool
 	life int
 	skew protocol.Time
@@ -73,6 +75,7 @@ func (d *device) start() {
 	config := d.w.clientConfig()
 	d.w.bytes(config.Seed[:])
 	d.core = client.NewCore(config)
+	d.tape = d.w.tape.Begin(fmt.Sprintf("%s, life %d", d.name, d.life), config.Seed, config.Client, config.Window, d.disk.entries)
 	for _, key := range slices.Sorted(maps.Keys(d.disk.entries)) {
 		if err := d.core.Load([]byte(key), d.disk.entries[key]); err != nil {
 			d.w.check.fail("promise 8: %s cannot load its own disk: %v", d.name, err)
@@ -80,9 +83,12 @@ func (d *device) start() {
 			return
 		}
 	}
+	d.tape.Input("start", "now", d.now())
 	d.core.Start(d.now())
 	for _, s := range d.w.spaceNames {
-		d.core.Open(d.now(), s, client.SpaceOptions{Presence: d.w.chance(0.3)})
+		options := client.SpaceOptions{Presence: d.w.chance(0.3)}
+		d.tape.Input("open", "now", d.now(), "space", s, "options", options)
+		d.core.Open(d.now(), s, options)
 	}
 	d.w.transcript.say(d.name, "starts, its clock is %d ms off", d.skew)
 	d.pump()
@@ -120,6 +126,12 @@ func (d *device) stop() {
 // pump does what the core wants done.
 func (d *device) pump() {
 	r := d.core.Ready()
+	if d.tape != nil {
+		d.tape.Ready(r)
+		for _, s := range d.w.spaceNames {
+			d.tape.Space(s, d.core.StateHash(s), d.core.View(s))
+		}
+	}
 	for _, e := range r.Events {
 		d.event(e)
 	}
@@ -129,6 +141,7 @@ func (d *device) pump() {
 		d.do(d.w.between(0, 25), func() {
 			d.disk.write(batch)
 			d.disk.inflight = nil
+			d.tape.Input("persisted", "now", d.now(), "token", batch.Token)
 			d.core.Persisted(d.now(), batch.Token)
 			d.pump()
 			d.observe()
@@ -150,7 +163,11 @@ func (d *device) pump() {
 		d.w.dial(d)
 	}
 	if r.RefreshToken {
-		d.do(5, func() { d.core.TokenRefreshed(d.now(), d.user, nil); d.pump() })
+		d.do(5, func() {
+			d.tape.Input("tokenRefreshed", "now", d.now(), "token", d.user)
+			d.core.TokenRefreshed(d.now(), d.user, nil)
+			d.pump()
+		})
 	}
 	if at := r.Wake; at != d.wakeAt {
 		d.wakeAt = at
@@ -158,6 +175,7 @@ func (d *device) pump() {
 			d.do(max(at-d.now(), 1), func() {
 				if d.wakeAt == at {
 					d.wakeAt = 0
+					d.tape.Input("tick", "now", d.now())
 					d.core.Tick(d.now())
 					d.pump()
 				}
@@ -168,16 +186,19 @@ func (d *device) pump() {
 
 func (d *device) connected(x *wire) {
 	d.wire = x
+	d.tape.Input("connected", "now", d.now(), "token", d.user)
 	d.core.Connected(d.now(), d.user)
 	d.pump()
 }
 
 func (d *device) failed(why string) {
+	d.tape.Input("connectFailed", "now", d.now())
 	d.core.ConnectFailed(d.now(), fmt.Errorf("simulated: %s", why))
 	d.pump()
 }
 
 func (d *device) receive(message []byte) {
+	d.tape.Input("message", "now", d.now(), "message", message)
 	d.core.Message(d.now(), message)
 	d.pump()
 }
@@ -233,6 +254,7 @@ func (d *device) disconnected(how *session.Close) {
 	if how != nil {
 		code, err = how.Code, &protocol.Error{Code: how.Cause, Message: how.Message}
 	}
+	d.tape.Input("disconnected", "now", d.now(), "code", code)
 	d.core.Disconnected(d.now(), code, err)
 	d.pump()
 }

@@ -110,6 +110,7 @@ func (d *device) edit() {
 	if rejected := d.core.Rejected(e.space); len(rejected) > 0 && w.chance(0.3) {
 		// What was rejected waits for the user, who sometimes does something about it.
 		r := rejected[w.below(len(rejected))]
+		d.tape.Input("discard", "space", e.space, "entry", r.Entry)
 		_ = d.core.Discard(e.space, r.Entry)
 		w.check.discarded(e.space, r.Mutation)
 		d.pump()
@@ -131,7 +132,9 @@ func (d *device) edit() {
 		m.Preconditions = []protocol.Precondition{{Collection: last.Collection, ID: last.ID, Version: m.Base}}
 	}
 	e.mutation = m
+	body := protocol.AppendMutation(nil, m)
 	ref, err := d.core.Mutate(d.now(), e.space, m)
+	d.tape.Input("mutate", "now", d.now(), "space", e.space, "body", body, "ref", ref)
 	if err != nil {
 		w.transcript.say(d.name, "cannot mutate: %v", err)
 		return

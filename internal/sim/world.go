@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/internal/tape"
 	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
 	"github.com/tidegate/tidegate/session"
@@ -26,6 +27,7 @@ type world struct {
 	edits      []*edit
 	marks      int
 	check      *checker
+	tape       *tape.Tape // of the devices' cores; nil if nobody wants it
 }
 
 // Result is what a run came to.
@@ -43,9 +45,13 @@ type Result struct {
 }
 
 // Run runs the seed. The transcript goes to out, if there is one.
-func Run(seed uint64, bug Bug, out io.Writer) Result {
+func Run(seed uint64, bug Bug, out io.Writer) Result { return run(seed, bug, out, nil) }
+
+// run is Run, with a tape of what the devices' cores are given and answer, if
+// there is one.
+func run(seed uint64, bug Bug, out io.Writer, tape *tape.Tape) Result {
 	s := newSchedule(seed)
-	w := &world{schedule: s, plan: draw(s), schema: schema()}
+	w := &world{schedule: s, plan: draw(s), schema: schema(), tape: tape}
 	w.plan.Bug = bug
 	w.transcript = &transcript{now: func() protocol.Time { return s.now }, begun: s.now, out: out}
 	w.store = new(space.Memory)

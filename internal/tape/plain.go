@@ -15,9 +15,9 @@ import (
 // {"$bytes": hex}; what is absent is left out.
 func plain(x any) any { return of(reflect.ValueOf(x)) }
 
-// sparse is plain, but an object's entries that are zero or empty are left out,
-// at the top and in its lists.
-func sparse(x any) any {
+// Ready shows what a core wants done, its Ready, as vectors do: as everything,
+// but what is zero or empty is left out, of it and of its events.
+func Ready(x any) map[string]any {
 	v := reflect.ValueOf(x)
 	fields := object{}
 	for i := range v.NumField() {
@@ -29,7 +29,7 @@ func sparse(x any) any {
 		if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
 			list := make([]any, f.Len())
 			for j := range list {
-				list[j] = sparse(f.Index(j).Interface())
+				list[j] = Ready(f.Index(j).Interface())
 			}
 			fields[name] = list
 			continue

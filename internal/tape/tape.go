@@ -16,10 +16,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+
+	"github.com/tidegate/tidegate/protocol"
 )
 
 // randomBytes is how many random bytes a life may draw.
 const randomBytes = 4 << 10
+
+// drawn is how many are written down where nobody says how many were drawn.
+const drawn = 512
 
 // Tape is what was written down of some lives, in the order of their beginnings.
 // A nil Tape takes nothing. It is not safe for concurrent use.
@@ -34,16 +39,15 @@ type Life struct {
 	random  []byte
 	drawn   int // −1: more than there are
 	input   [][]object
-	ready   []any
+	ready   []object
 	spaces  object
 }
 
 type object = map[string]any
 
 // Begin begins a life with the entries that its store holds. Seed is what the
-// core draws its random bytes from; config is what is not usual about it, nil for
-// nothing.
-func (t *Tape) Begin(comment string, seed [32]byte, config map[string]any, store map[string][]byte) *Life {
+// core draws its random bytes from; client and window are as in its Config.
+func (t *Tape) Begin(comment string, seed [32]byte, client string, window uint64, store map[string][]byte) *Life {
 	if t == nil {
 		return nil
 	}
@@ -55,13 +59,13 @@ func (t *Tape) Begin(comment string, seed [32]byte, config map[string]any, store
 	}
 	l := &Life{
 		comment: comment,
-		given:   object{"store": entries},
-		random:  random,
-		input:   [][]object{nil},
-		spaces:  object{},
-	}
-	if len(config) > 0 {
-		l.given["config"] = config
+		given: object{
+			"seed": hex.EncodeToString(seed[:]), "config": object{"client": client, "window": window}, "store": entries,
+		},
+		random: random,
+		drawn:  drawn,
+		input:  [][]object{nil},
+		spaces: object{},
 	}
 	t.lives = append(t.lives, l)
 	return l
@@ -94,7 +98,7 @@ func (l *Life) Ready(ready any) {
 	if l == nil {
 		return
 	}
-	l.ready = append(l.ready, sparse(ready))
+	l.ready = append(l.ready, Ready(ready))
 	l.input = append(l.input, nil)
 	// Of many ticks in a row at which nothing happened, the last is kept.
 	if n := len(l.ready); n > 1 && l.idle(n-1) && l.idle(n-2) {
@@ -108,7 +112,7 @@ func (l *Life) idle(n int) bool {
 	if len(l.input[n]) != 1 || l.input[n][0]["do"] != "tick" {
 		return false
 	}
-	for name := range l.ready[n].(object) {
+	for name := range l.ready[n] {
 		if name != "wake" {
 			return false
 		}
@@ -117,11 +121,15 @@ func (l *Life) idle(n int) bool {
 }
 
 // Space notes what a space looks like at the end of the life; see the last call.
-func (l *Life) Space(name string, hash [32]byte, view any) {
+func (l *Life) Space(name string, hash [32]byte, view []protocol.RecordState) {
 	if l == nil {
 		return
 	}
-	l.spaces[name] = object{"stateHash": hex.EncodeToString(hash[:]), "view": plain(view)}
+	records := make([]string, len(view))
+	for i := range view {
+		records[i] = hex.EncodeToString(protocol.AppendRecordState(nil, &view[i]))
+	}
+	l.spaces[name] = object{"stateHash": hex.EncodeToString(hash[:]), "view": records}
 }
 
 // Len returns how many lives the tape has.
