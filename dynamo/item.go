@@ -17,7 +17,7 @@ import (
 )
 
 // The attributes of an item beside its keys. All others are fields of a record:
-// theirs never begin with "_".
+// see isField.
 const (
 	// attrVersion is the item's version, a number.
 	attrVersion = "_v"
@@ -86,7 +86,7 @@ func (s *Store) encodeItem(p string, sort string, item *space.Item) (attributes,
 	a := make(attributes, len(item.Fields)+4)
 	for i, f := range item.Fields {
 		switch {
-		case f.Field == "" || f.Field[0] == '_':
+		case !isField(f.Field):
 			return nil, fmt.Errorf("%s: field %q: a name must not be empty or begin with \"_\"", item.Key, f.Field)
 		case f.Value.IsAbsent():
 			return nil, fmt.Errorf("%s: field %q has no value", item.Key, f.Field)
@@ -98,6 +98,13 @@ func (s *Store) encodeItem(p string, sort string, item *space.Item) (attributes,
 	a[attrVersion] = numberAttribute(item.Version)
 	a[attrMeta] = &types.AttributeValueMemberB{Value: s.encodeMeta(p, sort, item.Version, item.Fields, item.Meta)}
 	return a, nil
+}
+
+// isField reports whether an attribute is a field of a record. Names that begin
+// with "_" are the system's, and one of its attributes is a field, too: which of
+// the record's fields have an open conflict.
+func isField(name string) bool {
+	return name == protocol.ConflictCollection || name != "" && name[0] != '_'
 }
 
 func numberAttribute(n uint64) types.AttributeValue {
@@ -250,7 +257,7 @@ func versionOf(a attributes) (uint64, error) {
 // nativeFields reads the fields, and returns the names of those that are no values.
 func (s *Store) nativeFields(a attributes, img *image) (bad []string) {
 	for name, attribute := range a {
-		if strings.HasPrefix(name, "_") {
+		if !isField(name) {
 			continue
 		}
 		v, err := valueOf(attribute)
