@@ -59,6 +59,7 @@ func (s *suite) putValues() {
 		"float": 1.5e-20, "huge": 2.5e-100, "text": "grüße, 世界\x00", "empty": "", "bytes": []byte{0, 255, 1},
 		"no bytes": []byte{}, "array": []any{1, "two", nil, []any{}}, "map": map[string]any{"b": 1, "a": []byte{1}, "": map[string]any{}},
 		strings.Repeat("n", protocol.MaxNameBytes): "long name",
+		protocol.ConflictCollection:                []any{"title", "when.start"}, // the system's, on any record
 	}
 	item := space.Item{Key: record("all", "values"), Version: 1, Meta: []byte{0, 1, 2, 255}}
 	for name, v := range values {
