@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/tidegate/tidegate/bolt"
 	"github.com/tidegate/tidegate/loadtest"
 	"github.com/tidegate/tidegate/protocol"
 	"github.com/tidegate/tidegate/space"
@@ -23,7 +22,7 @@ const logPageBytes = 4 << 20
 type logCommand struct {
 	Space  string `required:"" placeholder:"NAME" help:"The space."`
 	Tenant string `default:"${default_tenant}" placeholder:"NAME" help:"Its tenant (${default})."`
-	Store  string `default:"file:tidegate.db" placeholder:"file:PATH" env:"TIDEGATE_STORE" help:"The store (${default}). No gateway may have it open."`
+	Store  string `default:"file:tidegate.db" placeholder:"file:PATH|dynamodb://TABLE" env:"TIDEGATE_STORE" help:"The store (${default}). A file may not be open in a gateway."`
 	From   uint64 `default:"1" placeholder:"SEQ" help:"The first commit to show."`
 	Raw    bool   `help:"Write the commits as they are stored, each after its length as a uvarint, for other programs."`
 }
@@ -38,20 +37,14 @@ func (logCommand) Help() string {
 
 // Run shows the log.
 func (l *logCommand) Run(stdout io.Writer) (err error) {
-	path, isFile := strings.CutPrefix(l.Store, "file:")
-	if !isFile || path == "" {
-		return usageError{fmt.Errorf("--store %q: want file:PATH", l.Store)}
-	}
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("--store: %w", err) // opening it would make it
-	}
-	store, err := bolt.Open(path)
+	ctx := context.Background()
+	store, err := existingStore(ctx, l.Store, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	out := bufio.NewWriter(stdout)
-	if err := l.show(store, out); err != nil {
+	if err := l.show(ctx, store, out); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -59,11 +52,11 @@ func (l *logCommand) Run(stdout io.Writer) (err error) {
 
 // show writes the log of the space, a page at a time. Names are numbered from the
 // log's beginning on, so it is read from there whatever is shown.
-func (l *logCommand) show(store space.Store, out io.Writer) error {
+func (l *logCommand) show(ctx context.Context, store space.Store, out io.Writer) error {
 	key := space.Key{Tenant: l.Tenant, Space: l.Space}
 	names := protocol.NewNameTable()
 	for next := uint64(1); ; {
-		page, err := store.Log(context.Background(), key, next, logPageBytes)
+		page, err := store.Log(ctx, key, next, logPageBytes)
 		if err != nil {
 			return err
 		}
