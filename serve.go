@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidegate/tidegate/access"
+	"github.com/tidegate/tidegate/dynamo"
 	"github.com/tidegate/tidegate/gateway"
 	"github.com/tidegate/tidegate/protocol"
 )
@@ -160,6 +161,11 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 	server, err := gateway.New(config)
 	if err != nil {
 		return err
+	}
+	if table, ok := store.closingStore.(*dynamo.Store); ok {
+		if err := server.Collect(newTableMetrics(table)); err != nil {
+			return err
+		}
 	}
 
 	served := make(chan error, 1)

@@ -81,9 +81,9 @@ func TestDialerGoesOn(t *testing.T) {
 }
 
 func TestParseUse(t *testing.T) {
-	got := parseUse(strings.NewReader(`# HELP tidegate_store_calls_total Calls.
-tidegate_store_calls_total{op="append"} 7
-tidegate_store_calls_total{op="put"} 3
+	got := parseUse(strings.NewReader(`# HELP tidegate_store_requests_total Requests.
+tidegate_store_requests_total{op="append"} 7
+tidegate_store_requests_total{op="put"} 3
 tidegate_store_write_units_total{op="append"} 7.5
 tidegate_store_write_units_total{op="put"} 2
 tidegate_store_read_units_total{op="log"} 1.5
@@ -91,7 +91,7 @@ tidegate_append_retries_total{reason="taken"} 2
 tidegate_append_retries_total{reason="failed"} 4
 go_goroutines 9
 `))
-	want := StoreUse{Calls: 10, WriteUnits: 9.5, AppendUnits: 7.5, ReadUnits: 1.5, Races: 2, Retries: 4}
+	want := StoreUse{Requests: 10, WriteUnits: 9.5, AppendUnits: 7.5, ReadUnits: 1.5, Races: 2, Retries: 4}
 	if got != want {
 		t.Errorf("%+v", got)
 	}

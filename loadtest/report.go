@@ -139,7 +139,7 @@ func (r *Report) print(w io.Writer) {
 	line("convergence", "%s", r.ConvergenceMS)
 	line("faults", "%d connections, %d cut, %d acks dropped; of %d gateways %d kills, %d pauses, %d times cut off; drained in %.1f s",
 		r.Connections, r.Cuts, r.DroppedAcks, r.Gateways, r.Kills, r.Pauses, r.LinkCuts, r.DrainS)
-	if r.Store.Calls > 0 {
+	if r.Store != (StoreUse{}) {
 		line("store", "%s", r.Store.text(r.Mutations-r.Rejected))
 	}
 	for _, f := range r.Failures {

@@ -13,9 +13,12 @@ import (
 // StoreUse is what gateways used of their store, by their own metrics. What a
 // gateway did between the last look and being killed is missing.
 type StoreUse struct {
-	// Calls were made; Errors of them failed, lost races not counted.
-	Calls  float64 `json:"calls"`
-	Errors float64 `json:"errors"`
+	// Requests were sent; Failed of them, Throttled ones included, had no effect that
+	// is known of, and Unmet ones found their condition not met.
+	Requests  float64 `json:"requests"`
+	Failed    float64 `json:"failed"`
+	Throttled float64 `json:"throttled"`
+	Unmet     float64 `json:"unmet"`
 	// WriteUnits and ReadUnits are consumed capacity, where the store has such a
 	// thing; AppendUnits are the write units of the log alone.
 	WriteUnits  float64 `json:"write_units"`
@@ -30,8 +33,10 @@ type StoreUse struct {
 
 // add adds another gateway's use.
 func (u *StoreUse) add(o StoreUse) {
-	u.Calls += o.Calls
-	u.Errors += o.Errors
+	u.Requests += o.Requests
+	u.Failed += o.Failed
+	u.Throttled += o.Throttled
+	u.Unmet += o.Unmet
 	u.WriteUnits += o.WriteUnits
 	u.AppendUnits += o.AppendUnits
 	u.ReadUnits += o.ReadUnits
@@ -42,7 +47,7 @@ func (u *StoreUse) add(o StoreUse) {
 
 // text says it in a line, for so many accepted mutations.
 func (u *StoreUse) text(mutations int) string {
-	text := fmt.Sprintf("%.0f calls, %.0f errors, %.0f retries, %.0f races, %.0f hand-overs", u.Calls, u.Errors, u.Retries, u.Races, u.HandOvers)
+	text := fmt.Sprintf("%.0f requests, %.0f failed; %.0f retries, %.0f races, %.0f hand-overs", u.Requests, u.Failed, u.Retries, u.Races, u.HandOvers)
 	if u.WriteUnits > 0 && mutations > 0 {
 		text += fmt.Sprintf("; %.1f write units (%.3f a mutation, %.3f of them the log), %.1f read units",
 			u.WriteUnits, u.WriteUnits/float64(mutations), u.AppendUnits/float64(mutations), u.ReadUnits)
@@ -72,10 +77,15 @@ func parseUse(r io.Reader) (u StoreUse) {
 		}
 		name, labels, _ := strings.Cut(series, "{")
 		switch name {
-		case "tidegate_store_calls_total":
-			u.Calls += value
-		case "tidegate_store_errors_total":
-			u.Errors += value
+		case "tidegate_store_requests_total":
+			u.Requests += value
+		case "tidegate_store_failed_total":
+			u.Failed += value
+		case "tidegate_store_throttled_total":
+			u.Failed += value
+			u.Throttled += value
+		case "tidegate_store_unmet_total":
+			u.Unmet += value
 		case "tidegate_store_write_units_total":
 			u.WriteUnits += value
 			if strings.Contains(labels, `"append"`) {
