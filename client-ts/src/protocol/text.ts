@@ -93,7 +93,7 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-// Surrogates stand below U+E000 among code units, and above it among characters.
+// Surrogates stand below U+E000 among code units, but what they make comes last.
 function rank(unit: number): number {
-  return unit >> 11 === 0x1b ? unit + 0x2000 : unit;
+  return unit >> 11 === 0x1b ? unit + 0x10000 : unit;
 }
