@@ -39,6 +39,7 @@ var ErrFailed = errors.New("the gateway did not keep its promises")
 type Command struct {
 	Replay ReplayCommand `cmd:"" help:"Replay the history of a repository, each author a device."`
 	Edit   EditCommand   `cmd:"" help:"Have devices edit the same records at random, on and off the network."`
+	Steady SteadyCommand `cmd:"" help:"Have devices set one field at a time, for what a mutation costs."`
 	Schema SchemaCommand `cmd:"" help:"Write the schema that a scenario needs, for a gateway that is not the harness's own."`
 }
 
@@ -247,13 +248,17 @@ func schemaFiles(scenario string) (map[string][]byte, error) {
 
 // SchemaCommand writes a scenario's schema.
 type SchemaCommand struct {
-	Scenario string `arg:"" enum:"replay,edit" help:"Which scenario: ${enum}."`
+	Scenario string `arg:"" enum:"replay,edit,steady" help:"Which scenario: ${enum}."`
 	Dir      string `arg:"" type:"path" help:"The directory to write to; made if it is not there."`
 }
 
 // Run writes the files.
 func (c *SchemaCommand) Run() error {
-	files, err := schemaFiles(c.Scenario)
+	scenario := c.Scenario
+	if scenario == "steady" {
+		scenario = "edit" // they share it
+	}
+	files, err := schemaFiles(scenario)
 	if err != nil {
 		return err
 	}

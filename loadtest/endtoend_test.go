@@ -243,3 +243,18 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("%s was left behind", left[0].Name())
 	}
 }
+
+func TestSteady(t *testing.T) {
+	o := options(t)
+	c := &SteadyCommand{Options: o, Devices: 4, Spaces: 2, Records: 20, Bytes: 50, Rate: 50, Duration: time.Second}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.scenario()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := perform(t, &c.Options, s); !r.OK || !r.Oracle || r.CheckedExactly != 40 || r.Mutations < 8 {
+		t.Errorf("%+v", r)
+	}
+}
