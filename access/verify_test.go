@@ -291,6 +291,19 @@ func TestDevelopment(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefusal(t, v, stranger, protocol.CodeToken, "signature")
+	given, err := v.DevelopmentToken("grace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err = v.Verify(t.Context(), given); err != nil || g.User() != "grace" || g.Tenant() != DefaultTenant || g.Check("anything", true) != nil {
+		t.Errorf("given: %+v %v", g, err)
+	}
+	if _, err := v.DevelopmentToken(""); err == nil {
+		t.Error("a token was given to nobody")
+	}
+	if _, err := newVerifier(t, Config{Secret: secret(t)}).DevelopmentToken("grace"); err == nil {
+		t.Error("a token was given outside development mode")
+	}
 	if _, err := NewDevelopment(Secret{}, nil); err == nil {
 		t.Error("development mode without a secret was accepted")
 	}
