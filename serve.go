@@ -147,6 +147,7 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 			return err
 		}
 	}
+	config.Demo = verifier.Development() && config.Schema == nil
 	listener, err := s.listen()
 	if err != nil {
 		return err

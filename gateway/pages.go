@@ -27,7 +27,12 @@ var statusPage = template.Must(template.New("status").Parse(statusText))
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+protocol.SyncPath, s.serveSync)
-	mux.HandleFunc("GET /{$}", s.serveStatus)
+	mux.HandleFunc("GET /status", s.serveStatus)
+	if s.demo != nil {
+		s.demo.register(mux)
+	} else {
+		mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
+	}
 	mux.HandleFunc("GET /status.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		w.Header().Set("Cache-Control", "max-age=3600")
@@ -96,7 +101,7 @@ func (s *Server) notReady(r *http.Request) string {
 	return s.health.check(r.Context())
 }
 
-// serveStatus serves the page at /.
+// serveStatus serves the page at /status.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	scheme := "ws"
 	if r.TLS != nil {
@@ -122,6 +127,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		"Connections": connections,
 		"Spaces":      s.spaces.count(),
 		"Schema":      schema,
+		"Demo":        s.demo != nil,
 		"Development": s.cfg.Verifier.Development(),
 		"Draining":    draining,
 		"Ready":       notReady == "",

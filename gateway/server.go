@@ -38,6 +38,10 @@ type Config struct {
 	Verifier *access.Verifier
 	// Schema is what mutations are merged under; nil for none.
 	Schema *merge.Schema
+	// Demo serves the collaborative page at /, with rules for the collections that
+	// the page has for itself; all others stay free. It needs a Verifier for
+	// development and no Schema.
+	Demo bool
 	// Limits bound what peers may send and commits may hold; zero fields take their
 	// defaults.
 	Limits protocol.Limits
@@ -79,6 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 		if err := access.CheckAllowedOrigin(origin); err != nil {
 			return c, err
 		}
+	}
+	if c.Demo && (!c.Verifier.Development() || c.Schema != nil) {
+		return c, errors.New("the demonstration page is for development mode, without a schema")
 	}
 	defaults := protocol.DefaultLimits()
 	if c.Limits.FrameBytes <= 0 {
@@ -123,6 +130,7 @@ type Server struct {
 	presence *presenceHub
 	arrivals *addressLimits
 	health   *health
+	demo     *demo // nil without the page
 
 	compressor *compressor
 
@@ -157,10 +165,17 @@ func New(cfg Config) (*Server, error) {
 	if s.compressor, err = newCompressor(); err != nil {
 		return nil, err
 	}
+	schema := cfg.Schema
+	if cfg.Demo {
+		if s.demo, err = newDemo(&s.cfg); err != nil {
+			return nil, fmt.Errorf("the demonstration page: %w", err)
+		}
+		schema = s.demo.schema
+	}
 	s.manager = space.NewManager(cfg.Store, space.Options{
 		Config: space.Config{
 			Gateway:     cfg.Name,
-			Schema:      cfg.Schema,
+			Schema:      schema,
 			Limits:      cfg.Limits,
 			NewCommitID: newCommitID,
 			Exclusive:   cfg.Exclusive,

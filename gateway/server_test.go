@@ -387,7 +387,7 @@ func TestHealth(t *testing.T) {
 // request gets into it unescaped.
 func TestStatusPage(t *testing.T) {
 	g := start(t, nil)
-	response, body := get(t, g, "/")
+	response, body := get(t, g, "/status")
 	for _, want := range []string{"ws://" + g.address + protocol.SyncPath, protocol.Subprotocol, "Development mode", "ready", `lang="en"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not have %q", want)
@@ -398,6 +398,9 @@ func TestStatusPage(t *testing.T) {
 	}
 	if response, _ := get(t, g, "/status.css"); response.StatusCode != 200 || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/css") {
 		t.Errorf("the style answers %d %s", response.StatusCode, response.Header.Get("Content-Type"))
+	}
+	if response, _ := get(t, g, "/"); response.Request.URL.Path != "/status" {
+		t.Errorf("without the demonstration page, / leads to %s", response.Request.URL)
 	}
 	if response, _ := get(t, g, "/nothing"); response.StatusCode != 404 {
 		t.Errorf("an unknown path answers %d", response.StatusCode)
