@@ -1,0 +1,63 @@
+import { useState } from "preact/hooks";
+import { announce } from "../announce.js";
+import { addExample } from "../board.js";
+import type { Device } from "../device.js";
+import { Icon } from "./icons.js";
+
+/** Says what to try, and can do it by itself. */
+export function Guide({ devices, hide }: { devices: readonly Device[]; hide: () => void }) {
+  const [busy, setBusy] = useState(false);
+  const [a, b] = devices;
+  if (!a || !b) return null;
+  const show = async () => {
+    setBusy(true);
+    try {
+      await collide(a, b);
+      announce(`${a.user} and ${b.user} assigned the same card to two people. See the inbox.`);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <aside class="guide" aria-label="What to try">
+      <p>
+        <strong>Two devices, one board.</strong> Take both offline, assign one card to two people, bring them back: nothing is lost, and the inbox asks.
+      </p>
+      <button type="button" data-testid="show-me" disabled={busy} onClick={() => void show()}>
+        {busy ? "Watch …" : "Show me"}
+      </button>
+      <button type="button" class="ghost" aria-label="Hide this" onClick={hide}>
+        <Icon name="close" />
+      </button>
+    </aside>
+  );
+}
+
+/** Lets two devices assign a card to two people while they are apart. */
+async function collide(a: Device, b: Device): Promise<void> {
+  const firstOf = (device: Device) => [...device.cards.get()].sort((x, y) => (x.id < y.id ? -1 : 1))[0];
+  if (!firstOf(a)) addExample(a.space);
+  for (const device of [a, b]) device.line.offline.set(false);
+  await a.space.drained();
+  await b.space.waitFor(a.space.status?.cursor.seq ?? 0);
+  const card = firstOf(a);
+  if (!card) return;
+  for (const device of [a, b]) device.line.offline.set(true);
+  await beat();
+  for (const device of [a, b]) {
+    device.space.collection("demo-cards").update(card.id, (draft) => {
+      draft.assignee = device.user;
+      draft.votes?.add(1);
+    });
+    await beat();
+  }
+  for (const device of [a, b]) {
+    device.line.offline.set(false);
+    await device.space.drained();
+  }
+}
+
+/** Time to see what happens. */
+function beat(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 900));
+}
