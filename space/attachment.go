@@ -62,8 +62,11 @@ func (a *Attachment) Read(ctx context.Context, req ReadRequest) (Chunk, error) {
 // Fetch returns a large overwritten value; absent if there is no such value.
 func (a *Attachment) Fetch(ctx context.Context, id protocol.BlobID) (protocol.Value, error) {
 	resp := a.space.request(ctx, GetOp{Keys: []ItemKey{blobKey(id)}})
-	if resp.Err != nil || len(resp.Items) != 1 || resp.Items[0].Version == 0 {
+	if resp.Err != nil || len(resp.Items) != 1 || resp.Items[0].Version == 0 && resp.Items[0].Unreadable == nil {
 		return protocol.Value{}, resp.Err
+	}
+	if resp.Items[0].Unreadable != nil {
+		return protocol.Value{}, unreadableError(resp.Items[0])
 	}
 	return decodeBlob(resp.Items[0])
 }

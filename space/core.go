@@ -57,7 +57,8 @@ type Core struct {
 	reachProof uint64 // the proof by which it has to
 
 	// Images of records and devices.
-	cache cache
+	cache      cache
+	rebuilding rebuilding
 
 	// Devices and what they pushed.
 	sessions  map[SessionID]*session
@@ -111,6 +112,7 @@ func (c *Core) forget() {
 	c.cache.reset(c.cfg.CacheBytes)
 	c.inflight, c.wanted = nil, nil
 	c.announce, c.over, c.taking = announcement{}, handOver{}, nil
+	c.rebuilding = rebuilding{}
 	c.checkpoint = checkpoint{}
 	c.trim = trim{}
 	c.requests.forgetAll()

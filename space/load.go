@@ -41,6 +41,10 @@ func (c *Core) load(keys []ItemKey) {
 				if c.cache.loading[key] != load {
 					continue
 				}
+				if i < len(r.Items) && r.Items[i].Key == key && r.Items[i].Unreadable != nil && key.Kind == ItemRecord {
+					c.rebuild(r.Items[i])
+					continue
+				}
 				delete(c.cache.loading, key)
 				err := protocol.Errorf(protocol.CodeDamaged, "the store's answer does not match the question")
 				if i < len(r.Items) && r.Items[i].Key == key {
@@ -52,7 +56,9 @@ func (c *Core) load(keys []ItemKey) {
 				}
 			}
 		}
-		unknown := func(item Item) bool { return item.Key.Kind == ItemDevice && item.Version == 0 }
+		unknown := func(item Item) bool {
+			return item.Key.Kind == ItemDevice && item.Version == 0 && item.Unreadable == nil
+		}
 		if c.cfg.Exclusive || !slices.ContainsFunc(r.Items, unknown) {
 			install()
 			return
@@ -61,6 +67,10 @@ func (c *Core) load(keys []ItemKey) {
 		// as new as its absence.
 		c.askUntil(GetOp{Keys: []ItemKey{{Kind: ItemHorizon}}}, func(r Response) {
 			if len(r.Items) == 1 {
+				if r.Items[0].Unreadable != nil {
+					c.damage(unreadableError(r.Items[0]))
+					return
+				}
 				c.horizon = max(c.horizon, r.Items[0].Version)
 			}
 			install()
@@ -70,6 +80,9 @@ func (c *Core) load(keys []ItemKey) {
 
 // install takes in an image as the store has it.
 func (c *Core) install(item Item) *protocol.Error {
+	if item.Unreadable != nil {
+		return unreadableError(item)
+	}
 	img := &image{key: item.Key, version: item.Version, stored: item.Version}
 	if item.Version > 0 {
 		var err error
@@ -90,6 +103,11 @@ func (c *Core) install(item Item) *protocol.Error {
 		c.reachProof = c.tail.asked + 1
 	}
 	return nil
+}
+
+// unreadableError says that the store cannot vouch for an item.
+func unreadableError(item Item) *protocol.Error {
+	return protocol.Errorf(protocol.CodeDamaged, "the image of %s cannot be read: %v", item.Key, item.Unreadable)
 }
 
 // checkReach has the log read up to the newest image that was seen.

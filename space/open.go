@@ -21,6 +21,12 @@ func (c *Core) lookAtImages(looks uint64) {
 			c.awaitRest(looks)
 			return
 		}
+		for _, item := range r.Items {
+			if item.Unreadable != nil {
+				c.unreadable(unreadableError(item))
+				return
+			}
+		}
 		c.horizon = max(c.horizon, r.Items[1].Version)
 		if r.Items[0].Version > 0 {
 			mark, err := decodeWatermark(r.Items[0].Version, r.Items[0].Meta)

@@ -236,6 +236,9 @@ const (
 	EventDamaged
 	// EventEvicted: N images were forgotten to keep within the budget.
 	EventEvicted
+	// EventForeign: somebody else changed an image in the store; Err says which and
+	// how. It is made again from the log.
+	EventForeign
 )
 
 // Event is something that happened inside a Core.

@@ -117,6 +117,11 @@ func (r *Reader) page(req ReadRequest) (Chunk, error) {
 		return Chunk{}, err
 	}
 	resp := r.Do(p.Op)
+	if resp.Err == nil {
+		if err := r.rebuild(resp.Items); err != nil {
+			resp.Err = err
+		}
+	}
 	var over []overlaid
 	if e := r.Enter(func(c *Core) { over, err = c.FinishPage(p, resp) }); e != nil {
 		return Chunk{}, e
@@ -204,7 +209,9 @@ func (p *PageRead) chunk(req *ReadRequest, items []Item, over []overlaid) (Chunk
 		}
 		pos.after = items[0].Key
 		items = items[1:]
-		add(rec)
+		if rec != nil {
+			add(rec)
+		}
 	}
 	flush()
 	pos.scanned = last

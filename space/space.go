@@ -311,6 +311,8 @@ func (s *Space) report(e *Event) {
 		s.log.Debug("space opened", "head", e.Seq, "folded", e.N)
 	case EventDamaged:
 		s.log.Error("space is damaged and read-only", "head", e.Seq, "err", e.Err)
+	case EventForeign:
+		s.log.Warn("somebody else changed an image in the store", "head", e.Seq, "err", e.Err)
 	case EventHole:
 		s.log.Warn("log was trimmed past head; beginning again from the images", "head", e.Seq, "first", e.N)
 	case EventUnknown:

@@ -97,6 +97,9 @@ func (c *Core) sweep(after ItemKey) {
 // droppable says whether an item behind the horizon has lost its meaning, and
 // forgets it here if so.
 func (c *Core) droppable(item Item) bool {
+	if item.Unreadable != nil {
+		return false // what somebody else wrote is not ours to remove
+	}
 	if item.Key.Kind == ItemBlob {
 		return !c.trim.named[item.Key.A]
 	}
