@@ -2,13 +2,13 @@ import type { Engine, EngineEvent, SpaceOptions } from "./engine.js";
 import { TideError } from "./error.js";
 import type { RejectedMutation } from "./inbox.js";
 import type { Collections } from "./rows.js";
-import { LocalEngine } from "./shell.js";
 import type { EngineOptions } from "./shell.js";
 import { Space } from "./space.js";
 import type { SpaceHost, Undo } from "./space.js";
 import type { Status } from "./status.js";
 import { memoryStore } from "./store/memory.js";
 import type { Store } from "./store/store.js";
+import { tabsEngine } from "./tabs/tabs.js";
 import type { Rules } from "./tx.js";
 import { watchable } from "./watch.js";
 import type { Watchable } from "./watch.js";
@@ -21,7 +21,7 @@ export interface ClientOptions<S extends Collections = any> extends Omit<EngineO
   readonly schema?: Rules<S>;
   /** From "@tidegate/client/undo": gives spaces undo and redo. */
   readonly undo?: (space: Space<any>) => Undo;
-  /** Makes the engine; the default runs it in this tab. */
+  /** Makes the engine. The default shares one among the tabs that have the same store; LocalEngine runs it in this tab alone. */
   readonly engine?: (options: EngineOptions) => Engine;
 }
 
@@ -44,7 +44,7 @@ export class Client<S extends Collections = any> {
   readonly #host: SpaceHost;
 
   constructor(options: ClientOptions<S>) {
-    const { schema: rules, undo, engine = (o: EngineOptions) => new LocalEngine(o), store = memoryStore(), ...rest } = options;
+    const { schema: rules, undo, engine = tabsEngine, store = memoryStore(), ...rest } = options;
     this.engine = engine({ ...rest, store, ...(rules && { rules }) });
     this.#host = {
       engine: this.engine,

@@ -12,7 +12,7 @@ export function keepConflict(s: CoreSpace, conflict: Conflict): void {
 }
 
 /** Whether two notices tell of the same thing: a device is told once a commit and field. */
-function sameConflict(a: Conflict, b: Conflict): boolean {
+export function sameConflict(a: Conflict, b: Conflict): boolean {
   return a.seq === b.seq && a.collection === b.collection && a.id === b.id && a.field === b.field && a.element === b.element;
 }
 

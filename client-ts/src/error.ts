@@ -15,6 +15,7 @@ import type { StoreErrorCode } from "./store/store.js";
  * | `closed` | the client was closed | – |
  * | `invalid` | an edit cannot be; `field` names the field | nothing of it was kept |
  * | `gone` | an entry of a list was dealt with meanwhile | – |
+ * | `tab-version` | the tab that leads runs other code than this one | edits wait here until that tab is reloaded or closed |
  * | `unsynced` | signing out would lose edits | nothing |
  * | any other | the gateway's word: see SPEC.md, section 13 | as it says there |
  */
@@ -27,7 +28,8 @@ export type TideErrorCode =
   | "closed"
   | "invalid"
   | "gone"
-  | "unsynced";
+  | "unsynced"
+  | "tab-version";
 
 /** An error with a code. The message says what was wrong, where, and what is allowed. */
 export class TideError extends Error {

@@ -7,17 +7,20 @@ import { message } from "./cursor.js";
 import type { Engine, EngineEvent, Judged, Origin, SpaceData, SpaceOptions, Submission } from "./engine.js";
 import { TideError, tideError } from "./error.js";
 import { exportEntries } from "./layout.js";
+import type { Kinds } from "./merge/index.js";
 import { allEntries, persisted } from "./persist.js";
 import { setPresence } from "./presence.js";
 import { closeCode, codeOfClose, uuidV7 } from "./protocol/index.js";
 import type { BlobID, Conflict, Mutation, Value } from "./protocol/index.js";
 import { mutate } from "./queue.js";
+import type { Pending } from "./queue.js";
 import { connectFailed, connected, disconnected, reconnect, tokenRefreshed } from "./reconnect.js";
 import type { Backoff } from "./reconnect.js";
 import { discard } from "./rejected.js";
 import type { Stats, Status } from "./status.js";
 import { StoreError } from "./store/store.js";
 import type { Batch, Store } from "./store/store.js";
+import { outcome, taken } from "./tabs/taken.js";
 import { webSocketDialer } from "./transport.js";
 import type { Dial, Transport, WebSocketMaker } from "./transport.js";
 import type { Rules } from "./tx.js";
@@ -63,13 +66,13 @@ const longestTimer = 2 ** 31 - 1;
 /** What may pass by itself: the store is asked again. */
 const passing = ["store-quota", "store-blocked", "store-unavailable"];
 
-interface Waiting<T> {
+export interface Waiting<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: TideError) => void;
 }
 
-function waiting<T>(): Waiting<T> {
+export function waiting<T>(): Waiting<T> {
   let resolve!: (value: T) => void;
   let reject!: (error: TideError) => void;
   const promise = new Promise<T>((yes, no) => {
@@ -81,6 +84,8 @@ function waiting<T>(): Waiting<T> {
 }
 
 interface Submitted extends Submission {
+  /** Its place in the queue; undefined if it has left it. */
+  readonly pending: Pending | undefined;
   readonly locally: Waiting<void>;
   readonly durably: Waiting<Judged>;
   readonly origin: string;
@@ -135,6 +140,11 @@ export class LocalEngine implements Engine {
     return this.#core;
   }
 
+  /** Settles once the store is loaded; rejects with a TideError if it cannot be. */
+  get loaded(): Promise<void> {
+    return this.#opening;
+  }
+
   /** What the client did since it was started. */
   get stats(): Stats | undefined {
     return this.#core?.stats;
@@ -163,18 +173,25 @@ export class LocalEngine implements Engine {
   }
 
   /** `mutate`, for a mutation that another tab made: one that was taken already is not taken again. */
-  submit(space: string, mutation: Mutation, replaces?: number, origin?: Origin): Submission {
+  submit(space: string, mutation: Mutation, replaces?: number, origin?: Origin): Submission & { readonly pending: Pending | undefined } {
     const core = this.#running();
     const name = origin ? `${origin.tab}/${origin.counter}` : "";
     const ref = mutate(core, this.now(), space, mutation, replaces, origin);
     if (ref === 0) {
-      // It is in the queue, or it has left it: what became of it shows there.
-      return this.#origins.get(name) ?? { local: this.#durable(), durable: new Promise(() => {}) };
+      const known = this.#origins.get(name);
+      if (known) return known;
     }
     const [locally, durably] = [waiting<void>(), waiting<Judged>()];
-    const submitted: Submitted = { locally, durably, origin: name, local: locally.promise, durable: durably.promise };
-    this.#submitted.set(ref, submitted);
-    if (origin) this.#origins.set(name, submitted);
+    const pending = ref === 0 ? taken(core, space, mutation) : core.spaces.get(space)?.queue.at(-1);
+    const submitted: Submitted = { pending, locally, durably, origin: name, local: locally.promise, durable: durably.promise };
+    if (pending && !pending.judged) {
+      this.#submitted.set((pending.ref ||= ++core.refs), submitted);
+      if (origin) this.#origins.set(name, submitted);
+      if (pending.durable) locally.resolve();
+    } else {
+      locally.resolve();
+      durably.resolve(outcome(core, space, mutation, pending));
+    }
     this.#pump();
     return submitted;
   }
@@ -287,12 +304,7 @@ export class LocalEngine implements Engine {
       const core = new Core({
         random: (bytes) => this.#random(bytes),
         schemaVersion: rules?.version ?? 0,
-        ...(rules && {
-          kinds: (collection, field) => {
-            const policy = rules.policy(collection, field);
-            return policy === "set" || policy === "list" ? policy : undefined;
-          },
-        }),
+        ...(rules && { kinds: kindsOf(rules) }),
         ...(backoff && { backoff }),
         ...(window && { window }),
         ...compression,
@@ -411,12 +423,6 @@ export class LocalEngine implements Engine {
     tell(this.#listeners, { kind: "status" });
   }
 
-  /** Resolves once everything that is in the queue now is durable. */
-  async #durable(): Promise<void> {
-    await Promise.all([...this.#submitted.values()].map((s) => s.local));
-    await this.#writing;
-  }
-
   async #write(core: Core, batch: Batch): Promise<void> {
     try {
       await this.#persistently(() => this.#options.store.write(batch).then(() => true));
@@ -504,6 +510,14 @@ const none: Status = {
   state: "offline", pending: 0, sent: 0, rejected: 0, conflicts: 0, leader: true, lastError: undefined, retryAt: undefined,
   user: "", lagMs: 0, clockMs: 0, evicted: false,
 };
+
+/** How a schema lays out fields. */
+export function kindsOf(rules: Rules): Kinds {
+  return (collection, field) => {
+    const policy = rules.policy(collection, field);
+    return policy === "set" || policy === "list" ? policy : undefined;
+  };
+}
 
 function storeError(error: unknown): TideError {
   return error instanceof StoreError
