@@ -165,6 +165,7 @@ function life(given: any, input: Step[][], want: any): object {
   let drawn = 0;
   const core = new Core({
     client: "test",
+    ...given.config,
     random(n) {
       drawn += n;
       if (drawn > random.length) throw new Error("it draws more random bytes than the Go core did");
@@ -178,7 +179,6 @@ function life(given: any, input: Step[][], want: any): object {
     expect(JSON.parse(JSON.stringify(got)), `the answer ${i}, to ${steps.map((s) => s.do).join(", ")}`).toEqual(want.ready[i]);
     return got;
   });
-  expect(drawn, "random bytes").toBe(random.length);
   const spaces: { [name: string]: object } = {};
   for (const s of core.sorted) {
     const records = [...s.view.records.values()].flatMap((some) => [...some.values()]);
