@@ -56,7 +56,8 @@ export function tell<A extends unknown[]>(listeners: Iterable<(...args: A) => vo
 
 /** Shows an error of the app's own code as an uncaught one, where it can be found. */
 export function report(error: unknown): void {
-  void Promise.reject(error);
+  if (globalThis.reportError) globalThis.reportError(error);
+  else void Promise.reject(error);
 }
 
 /**
