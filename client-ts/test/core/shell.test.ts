@@ -207,7 +207,7 @@ test("what a listener does is told after what it was told, and what it throws ke
   const cards = space.collection("cards");
   await cards.create({ n: 0 }, "1").durable;
   const seen: number[] = [];
-  client.engine.watch(() => {
+  const stop = client.engine.watch(() => {
     throw new Error("the app's own");
   });
   cards.record("1").subscribe((row) => {
@@ -219,6 +219,7 @@ test("what a listener does is told after what it was told, and what it throws ke
   await space.drained();
   expect([...new Set(seen)]).toEqual([0, 1, 2]);
   expect(thrown.length).toBeGreaterThan(0);
+  stop();
   vi.unstubAllGlobals();
 });
 
