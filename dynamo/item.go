@@ -44,6 +44,12 @@ const (
 	attrPacked = "_z"
 )
 
+// ours are the attributes that are no fields.
+var ours = map[string]bool{
+	attrPartition: true, attrSort: true, attrVersion: true, attrMeta: true, attrOurs: true,
+	attrData: true, attrPacked: true, attrExpires: true,
+}
+
 const (
 	flagPacked = 1
 

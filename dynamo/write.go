@@ -62,8 +62,10 @@ type write struct {
 
 // plain writes an item that has no native fields: one put.
 func (w *write) plain(ctx context.Context) error {
-	err := w.putWhole(ctx, "attribute_not_exists(#k) OR #v < :v", map[string]string{"#k": attrSort, "#v": attrVersion},
-		attributes{":v": numberAttribute(w.item.Version)})
+	// A version below 1 is none of ours: nobody may say what it was.
+	err := w.putWhole(ctx, "attribute_not_exists(#k) OR (#v >= :one AND #v < :v)",
+		map[string]string{"#k": attrSort, "#v": attrVersion},
+		attributes{":one": numberAttribute(1), ":v": numberAttribute(w.item.Version)})
 	if !isUnmet(err) {
 		return err
 	}
@@ -84,7 +86,7 @@ func (w *write) record(ctx context.Context) error {
 	img, isKnown := w.known.get(w.p, w.sort)
 	fresh := false
 	for range putTries {
-		if !isKnown || !fresh && (img.version >= w.item.Version || img.err != nil) {
+		if !isKnown || !fresh && (img.version >= w.item.Version || len(img.foreign) > 0 || img.err != nil) {
 			// What is remembered may have been dropped since.
 			var err error
 			if img, err = w.read(ctx); err != nil {
@@ -101,7 +103,7 @@ func (w *write) record(ctx context.Context) error {
 			// The record is made again from the log by whoever needs it.
 			w.reportImage(w.key, w.item.Key, &img)
 			return nil
-		case img.version >= w.item.Version:
+		case img.version > w.item.Version, img.version == w.item.Version && img.err == nil:
 			return nil
 		case img.version == 0:
 			err = w.putWhole(ctx, "attribute_not_exists(#k)", map[string]string{"#k": attrSort}, nil)
