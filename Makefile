@@ -22,6 +22,9 @@ DYNOXIDE := 3.2.0
 DYNALITE := 4.0.0
 ENGINES  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate
 
+# The browser that the page is tested in.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: run
@@ -97,6 +100,7 @@ replay: build ## real histories through real sockets: plain, with chaos, with ki
 soak: ## the long run: as test, with figures for a night
 	$(MAKE) sim SEEDS=$(or $(SOAK_SEEDS),200000)
 	$(MAKE) kill KILLS=$(or $(SOAK_KILLS),1000)
+	DEMO_KILLS=$(or $(SOAK_PAGE_KILLS),100) $(MAKE) page
 	$(MAKE) fuzz FUZZTIME=$(or $(SOAK_FUZZTIME),30m)
 
 .PHONY: bench
@@ -108,10 +112,27 @@ vectors: ## write the shared test vectors anew (look at the diff)
 	go test -count=1 ./protocol -run Vectors -update
 
 .PHONY: demo
-demo: ## the collaborative page
-	@echo "The collaborative page is not part of the repository yet: it comes with the TypeScript client."
-	echo "Until then: make run, and http://127.0.0.1:8787/ says how to connect."
-	exit 1
+demo: web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json ## build the collaborative page into the gateway (needs Node)
+	cd web-demo && npm run build
+
+# The gateway embeds the page as it is committed, so that Go alone builds it.
+.PHONY: page
+page: ## the collaborative page: is it built, and does it work in a real browser
+	missing=
+	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then missing="Node (20 or later)"; fi
+	if [ -z "$(CHROMIUM)" ]; then missing="$$missing$${missing:+ and }Chromium (CHROMIUM=PATH names one)"; fi
+	if [ -n "$$missing" ]; then
+		echo "SKIPPED: the page is not tested, for want of $$missing"
+		if [ "$${CI:-}" = true ]; then echo "in continuous integration that is a failure"; exit 1; fi
+		exit 0
+	fi
+	$(MAKE) web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json
+	cd web-demo
+	npm run check
+	CHROMIUM="$(CHROMIUM)" npm test
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 
 .PHONY: help
 help: ## this list
