@@ -44,12 +44,6 @@ const (
 	attrPacked = "_z"
 )
 
-// ours are the attributes that are no fields.
-var ours = map[string]bool{
-	attrPartition: true, attrSort: true, attrVersion: true, attrMeta: true, attrOurs: true,
-	attrData: true, attrPacked: true, attrExpires: true,
-}
-
 const (
 	flagPacked = 1
 
@@ -355,6 +349,9 @@ func (s *Store) decodeOurs(p, sort string, version uint64, a types.AttributeValu
 		}
 		fields = append(fields, protocol.FieldValue{Field: string(name), Value: v})
 		b = rest
+	}
+	if len(b) == 0 {
+		b = nil
 	}
 	return fields, b, nil
 }

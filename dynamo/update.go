@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tidegate/tidegate/protocol"
 )
 
 // update is an UpdateItem being put together. Its condition is that the item has
@@ -19,11 +21,13 @@ type update struct {
 	assign    []string
 	remove    []string
 	condition []string
+	// weak is true for a DynamoDB that cannot compare lists and maps.
+	weak bool
 }
 
 // update begins an update of what is known to be stored.
 func (w *write) update(img *image) *update {
-	u := &update{write: w, names: make(map[string]string), values: make(attributes)}
+	u := &update{write: w, names: make(map[string]string), values: make(attributes), weak: w.weak}
 	u.condition = append(u.condition, u.name(attrVersion)+" = "+u.value(numberAttribute(img.version)))
 	if img.ours {
 		u.condition = append(u.condition, "attribute_exists("+u.name(attrOurs)+")")
@@ -59,9 +63,12 @@ func (u *update) set(attribute string, v types.AttributeValue) {
 // field changes a field, on the condition that it has the value it changes from.
 func (u *update) field(c change) {
 	name := u.name(c.name)
-	if c.from.IsAbsent() {
+	switch kind := c.from.Kind(); {
+	case kind == protocol.KindAbsent:
 		u.condition = append(u.condition, "attribute_not_exists("+name+")")
-	} else {
+	case u.weak && (kind == protocol.KindArray || kind == protocol.KindMap):
+		u.condition = append(u.condition, "attribute_type("+name+","+u.value(stringAttribute(typeOf(attributeOf(c.from))))+")")
+	default:
 		u.condition = append(u.condition, name+"="+u.value(attributeOf(c.from)))
 	}
 	if c.to.IsAbsent() {

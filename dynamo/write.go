@@ -58,6 +58,9 @@ type write struct {
 	key     space.Key
 	p, sort string
 	item    *space.Item
+	// weak is set once a condition did not hold though all was as it says: DynamoDB
+	// compares lists and maps, not everything that speaks its language does.
+	weak bool
 }
 
 // plain writes an item that has no native fields: one put.
@@ -122,9 +125,11 @@ func (w *write) record(ctx context.Context) error {
 			}
 			return err
 		}
+		before := img
 		if img, err = w.stored(ctx, err); err != nil {
 			return err
 		}
+		w.weak = w.weak || fresh && img.version == before.version && slices.Equal(img.fields, before.fields)
 		fresh = true
 	}
 	return fmt.Errorf("others came first %d times", putTries)
