@@ -57,38 +57,26 @@ export function valueOf(r: Rec | undefined, path: string): Value | undefined {
 
 /** Whether the fields of two records hold the same values, whatever their versions and positions. */
 export function sameContent(a: Rec | undefined, b: Rec | undefined): boolean {
-  const before = alive(a) ? a.fields : [];
-  const after = alive(b) ? b.fields : [];
-  return (
-    before.length === after.length &&
-    before.every((f, i) => f.field === after[i]!.field && sameValue(contentOf(f), contentOf(after[i])))
-  );
+  return sameFields(a, b, (f, g) => sameValue(contentOf(f), contentOf(g)));
 }
 
 /** Whether two records look the same to everybody, version and positions included. */
 export function sameState(a: Rec | undefined, b: Rec | undefined): boolean {
-  return (
-    a === b ||
-    (alive(a) &&
-      alive(b) &&
-      a.version === b.version &&
-      a.fields.length === b.fields.length &&
-      a.fields.every((f, i) => sameField(f, b.fields[i]!)))
-  );
+  return alive(a) && alive(b) && a.version === b.version && sameFields(a, b, sameField);
 }
 
-function sameField(a: FieldState, b: FieldState): boolean {
-  return (
-    a === b ||
-    (a.field === b.field &&
-      a.kind === b.kind &&
-      sameValue(a.value, b.value) &&
-      a.elements.length === b.elements.length &&
-      a.elements.every((e, i) => {
-        const other = b.elements[i]!;
-        return e.element === other.element && e.position === other.position && sameValue(e.value, other.value);
-      }))
-  );
+function sameFields(a: Rec | undefined, b: Rec | undefined, same: (f: FieldState, g: FieldState) => boolean): boolean {
+  const before = alive(a) ? a.fields : [];
+  const after = alive(b) ? b.fields : [];
+  return pairs(before, after, (f, g) => f === g || (f.field === g.field && same(f, g)));
+}
+
+function sameField(f: FieldState, g: FieldState): boolean {
+  return f.kind === g.kind && sameValue(f.value, g.value) && pairs(f.elements, g.elements, (a, b) => compareElements(a, b) === 0 && sameValue(a.value, b.value));
+}
+
+function pairs<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  return a.length === b.length && a.every((v, i) => same(v, b[i]!));
 }
 
 /** A set or a list without elements is absent, as a removed field is. */

@@ -16,7 +16,8 @@ export function encodeValue(v: unknown): Uint8Array {
 /** Reads one value, in whatever encoding, that fills data. The value does not refer to data. */
 export function decodeValue(data: Uint8Array): Value {
   const r = new Reader(data);
-  const v = r.value("value");
+  r.what = "value";
+  const v = r.value();
   r.end();
   return v;
 }

@@ -1,6 +1,6 @@
 // The frames that a connection exchanges about itself, and the parts that frames
 // share. Each table shows the elements that SPEC.md shows, in the same order.
-import { bool, bytes, id, int, list, optional, parts, text, tuple, uint, uint32, upTo, word } from "./codec.js";
+import { bool, bytes, id, int, list, optional, parts, some, text, time, tuple, uint, uint32, word } from "./codec.js";
 import type { Codec, Fields } from "./codec.js";
 import type { Conflict, Policy, Side } from "./conflict.js";
 import { subscribeModes } from "./frame.js";
@@ -35,30 +35,38 @@ import type {
   Welcome,
   Window,
 } from "./frame.js";
-import { fromHex, noBlob } from "./ids.js";
+import { formatUUID, fromHex, noBlob } from "./ids.js";
 import type { Author, Cursor } from "./ids.js";
 import { maxNames, maxTokenBytes } from "./limits.js";
-import { textSize } from "./text.js";
 import type { Reader } from "./reader.js";
+import { textSize } from "./text.js";
 import { verdict } from "./verdict_codec.js";
 import type { Writer } from "./writer.js";
 
 /** How a kind of frame is written, its head included, and read behind its head and type. */
 export interface Layout {
+  readonly type: number;
   readonly frame: Frame["frame"];
   /** Only of what a client writes, to a gateway or its store. */
   write?(w: Writer, frame: Frame): void;
   read(r: Reader, n: number): Frame;
 }
 
-const hash: Codec<string> = { write: (w, v) => w.bytes(fromHex(v)), read: (r, field) => r.hex(field, 16) };
-export const commit: Codec<string> = { write: (w, v) => w.bytes(fromHex(v)), read: (r, field) => r.hex(field, 8) };
-const device: Codec<string> = { write: (w, v) => w.bytes(fromHex(v)), read: (r, field) => r.uuid(field) };
+/** Bytes that are text on this side. */
+function fixed(n: number, show?: typeof formatUUID): Codec<string> {
+  return { write: (w, v) => w.bytes(fromHex(v)), read: (r) => r.fixed(n, show) };
+}
+
+const hash = fixed(16);
+const device = fixed(16, formatUUID);
+export const commit = fixed(8);
 const blob: Codec<string> = {
-  write: (w, v) => w.bytes(v === noBlob ? new Uint8Array() : fromHex(v)),
-  read: (r, field) => r.hex(field, 16, true),
+  write: (w, v) => w.bytes(fromHex(v === noBlob ? "" : v)),
+  read: (r) => r.fixed(16, undefined, true),
 };
 const cursor = tuple<Cursor>({ seq: uint, commit });
+const handle = some(uint32);
+const texts = list(text);
 const verdicts = list(verdict);
 
 /** A device and its user, as two elements. */
@@ -68,38 +76,36 @@ export const author: Codec<Author> = {
     device.write(w, v.device);
     w.text(v.user);
   },
-  read: (r) => ({ device: device.read(r, "device"), user: r.text("user") }),
-};
-
-const handle: Codec<number> = {
-  write: (w, v) => w.int(v),
-  read: (r, field) => uint32.read(r, field) || r.fail(field, "0 is no handle"),
+  read: (r) => ({ device: device.read(r), user: r.text() }),
 };
 
 /** Nothing may parse a token before its length is known. */
 const token: Codec<string> = {
-  write: (w, v) => w.text(v),
-  read(r, field) {
-    const token = r.text(field);
-    if (textSize(token) > maxTokenBytes) r.fail(field, `it is longer than ${maxTokenBytes} bytes`, "too-large");
-    return token;
+  write: text.write,
+  read(r) {
+    const token = r.text();
+    return textSize(token) > maxTokenBytes ? r.fail(`it is longer than ${maxTokenBytes} bytes`, "too-large") : token;
   },
 };
 
-const bodies: Codec<readonly Uint8Array[]> = {
-  write: list(bytes).write,
-  read(r, field) {
-    const bodies = list(bytes).read(r, field);
-    return bodies.length > 0 ? bodies : r.fail(field, "there is none");
+/** The name table of a snapshot takes the place of the one before it. */
+const table: Codec<readonly string[]> = {
+  write: texts.write,
+  read(r) {
+    const names = texts.read(r);
+    if (names.length > maxNames) r.fail("they are more than a table holds");
+    r.names?.truncate(0);
+    learn(r, 0, names);
+    return names;
   },
 };
 
-const first: Codec<number> = {
-  write: (w, v) => w.int(v),
-  read: (r, field) => r.uint(field) || r.fail(field, "counters start at 1"),
-};
+/** Takes over the names that a frame brings. */
+export function learn(r: Reader, first: number, names: readonly string[]): void {
+  if (names.length > 0 && r.names?.learn(first, names) === false) r.fail("the names do not fit the table");
+}
 
-const side = tuple<Side>({ author, time: int, value: optional, blob });
+const side = tuple<Side>({ author, time, value: optional, blob });
 const conflict: Fields<Conflict> = {
   seq: uint,
   collection: text,
@@ -113,48 +119,27 @@ const conflict: Fields<Conflict> = {
   lost: side,
 };
 
-/** The name table of a snapshot takes the place of the one before it. */
-const table: Codec<readonly string[]> = {
-  write: list(text).write,
-  read(r, field) {
-    const names = list(text).read(r, field);
-    if (names.length > maxNames) r.fail(field, `${names.length} are more than a table holds`);
-    r.names?.truncate(0);
-    learn(r, 0, names);
-    return names;
-  },
-};
-
-/** Takes over the names that a frame brings. */
-export function learn(r: Reader, first: number, names: readonly string[]): void {
-  const why = names.length > 0 && r.names?.learn(first, names);
-  if (why) r.fail("names", why);
-}
-
-function layout<F extends Frame>(type: number, frame: F["frame"], fields: Fields<Omit<F, "frame">>): [number, Layout] {
+function layout<F extends Frame>(type: number, frame: F["frame"], fields: Fields<Omit<F, "frame">>): Layout {
   const inner = parts(fields);
-  return [
+  return {
     type,
-    {
-      frame,
-      write(w, f) {
-        w.array(inner.width + 1);
-        w.int(type);
-        inner.write(w, f as never);
-      },
-      read: (r, n) => inner.read(r, n, { frame }) as unknown as Frame,
+    frame,
+    write(w, f) {
+      w.array(inner.width + 1);
+      w.int(type);
+      inner.write(w, f as never);
     },
-  ];
+    read: (r, n) => inner.read(r, n, { frame }) as unknown as Frame,
+  };
 }
 
-/** The layouts by the numbers that stand at the beginning of frames. */
-export const control: readonly [number, Layout][] = [
+export const control: readonly Layout[] = [
   layout<Hello>(1, "hello", {
     version: uint32,
-    compression: list(text),
+    compression: texts,
     token,
     device,
-    clock: int,
+    clock: time,
     window: uint,
     client: text,
   }),
@@ -162,9 +147,9 @@ export const control: readonly [number, Layout][] = [
     version: uint32,
     compression: text,
     session: text,
-    clock: int,
+    clock: time,
     user: text,
-    expires: int,
+    expires: time,
     window: uint,
     windowMutations: uint,
     frameBytes: uint,
@@ -177,8 +162,8 @@ export const control: readonly [number, Layout][] = [
     device,
     cursor,
     counter: uint,
-    collections: list(text),
-    priority: upTo(255),
+    collections: texts,
+    priority: int(0, 255),
     presence: bool,
   }),
   layout<Subscribed>(4, "subscribed", {
@@ -195,7 +180,7 @@ export const control: readonly [number, Layout][] = [
     schemaVersion: uint32,
   }),
   layout<Unsubscribe>(5, "unsubscribe", { handle }),
-  layout<Push>(6, "push", { handle, first, previous: hash, bodies }),
+  layout<Push>(6, "push", { handle, first: some(uint), previous: hash, bodies: some(list(bytes)) }),
   layout<Verdicts>(7, "verdicts", { handle, counter: uint, hash, replay: bool, list: verdicts }),
   layout<In>(8, "in", { handle }),
   layout<ConflictNotice>(11, "conflict", conflict),
@@ -211,11 +196,11 @@ export const control: readonly [number, Layout][] = [
   layout<Presence>(18, "presence", { handle, value: optional }),
   layout<Present>(19, "present", { handle, devices: list(tuple<DevicePresence>({ author, value: optional })) }),
   layout<Token>(20, "token", { token }),
-  layout<TokenAccept>(21, "token accept", { expires: int }),
+  layout<TokenAccept>(21, "token accept", { expires: time }),
   layout<ErrorFrame>(22, "error", { code: text, message: text, handle: uint32, counter: uint }),
   layout<GoingAway>(23, "going away", { within: uint }),
   layout<Ping>(24, "ping", { nonce: uint }),
-  layout<Pong>(25, "pong", { nonce: uint, clock: int }),
+  layout<Pong>(25, "pong", { nonce: uint, clock: time }),
   layout<Fetch>(26, "fetch", { handle, blob: hash }),
   layout<Fetched>(27, "fetched", { handle, blob: hash, value: optional }),
   layout<Unsubscribed>(28, "unsubscribed", { handle, code: text, message: text }),

@@ -1,8 +1,9 @@
 // The frames that a space encodes once for all its subscribers.
-import { author, commit, learn } from "./control.js";
-import type { Layout } from "./control.js";
 import { changeKinds, fieldChangeKinds } from "./change.js";
 import type { Change, ChangeKind, FieldChange } from "./change.js";
+import { uint, uint32, word } from "./codec.js";
+import { author, commit, learn } from "./control.js";
+import type { Layout } from "./control.js";
 import type { CommitHeader, Delta, Frame, MutationStamp, Page, Section } from "./frame.js";
 import type { Author } from "./ids.js";
 import { maxInteger, maxNames } from "./limits.js";
@@ -10,98 +11,87 @@ import type { Reader } from "./reader.js";
 import type { RecordState } from "./record.js";
 import { readFields } from "./record_codec.js";
 
-function layout<F extends Frame>(type: number, frame: F["frame"], width: number, read: (r: Reader) => F): [number, Layout] {
-  return [
+function layout(type: number, frame: Frame["frame"], width: number, read: (r: Reader) => Frame): Layout {
+  return {
     type,
-    {
-      frame,
-      read(r, n) {
-        r.arity(frame, n, width);
-        return read(r);
-      },
+    frame,
+    read(r, n) {
+      r.arity(width, n);
+      return read(r);
     },
-  ];
+  };
 }
 
-/** The layouts by the numbers that stand at the beginning of frames. */
-export const delivery: readonly [number, Layout][] = [
-  layout<CommitHeader>(9, "commit", 8, readHeader),
-  layout<Section>(10, "section", 3, readSection),
-  layout<Page>(14, "page", 3, (r) => {
-    const label = label32(r);
-    const collection = r.name("collection");
-    const records = r.list("records", (): RecordState => {
-      r.tuple("record", 3);
-      return { collection, id: r.id("id"), version: r.uint("version"), fields: readFields(r) };
+export const delivery: readonly Layout[] = [
+  layout(9, "commit", 8, readHeader),
+  layout(10, "section", 3, readSection),
+  layout(14, "page", 3, (r): Page => {
+    const label = uint32.read(r);
+    const collection = r.name();
+    const records = r.list((): RecordState => {
+      r.arity(3);
+      return { collection, id: r.id(), version: uint.read(r), fields: readFields(r) };
     });
     return { frame: "page", label, collection, records };
   }),
 ];
 
-function label32(r: Reader): number {
-  return r.uint("label", 2 ** 32 - 1);
-}
-
 function readHeader(r: Reader): CommitHeader {
-  const seq = r.uint("seq");
-  const id = commit.read(r, "id");
-  const time = r.int("time");
-  const schemaVersion = r.uint("schema version", 2 ** 32 - 1);
-  const ackNow = r.uint("flags", 1) === 1;
-  let more = r.array("names");
-  const firstName = more > 0 ? r.uint("names", maxNames) : 0;
-  if (more === 1) r.fail("names", "a number without names");
+  const seq = uint.read(r);
+  const id = commit.read(r);
+  const time = r.int();
+  const schemaVersion = uint32.read(r);
+  const ackNow = r.int(0, 1) === 1;
+  let more = r.array();
+  if (more === 1) r.fail("a number without names");
+  const firstName = more ? r.int(0, maxNames) : 0;
   const names: string[] = [];
-  while (--more > 0) names.push(r.text("names"));
-  const authors: Author[] = [];
-  for (let n = groups(r, "authors", 2); n > 0; n--) authors.push(author.read(r, "authors"));
-  const mutations: MutationStamp[] = [];
-  for (let n = groups(r, "mutations", 3); n > 0; n--) {
-    const author = r.uint("author");
-    if (author >= authors.length) r.fail("author", `${author} is not in the directory of ${authors.length}`);
-    const behind = r.uint("base", seq);
-    const editTime = time - r.int("edit time");
-    if (Math.abs(editTime) > maxInteger) r.fail("edit time", "it is out of range");
-    mutations.push({ author, base: seq - behind, editTime });
-  }
+  while (--more > 0) names.push(r.text());
+  const authors = groups(r, 2, (): Author => author.read(r));
+  const mutations = groups(r, 3, (): MutationStamp => {
+    const author = r.int(0, authors.length - 1);
+    const base = seq - r.int(0, seq);
+    const editTime = time - r.int();
+    if (Math.abs(editTime) > maxInteger) r.fail("the edit time is out of range");
+    return { author, base, editTime };
+  });
   r.mutations = mutations.length;
   learn(r, firstName, names);
   return { frame: "commit", seq, id, time, schemaVersion, ackNow, firstName, names, authors, mutations };
 }
 
-/** Reads the head of a flat list of groups, and returns how many there are. */
-function groups(r: Reader, field: string, width: number): number {
-  const n = r.array(field);
-  if (n % width !== 0) r.fail(field, `${n} elements are not groups of ${width}`);
-  return n / width;
+/** Reads a flat list of groups. */
+function groups<T>(r: Reader, width: number, read: () => T): T[] {
+  const n = r.array();
+  if (n % width) r.fail(`${n} elements are not groups of ${width}`);
+  return Array.from({ length: n / width }, read);
 }
 
 function readSection(r: Reader): Section {
-  const label = label32(r);
-  const collection = r.name("collection");
-  if (r.mutations < 0) r.fail("frame", "no commit stands before it");
-  const deltas = r.list("deltas", (): Delta => {
-    const size = r.array("delta");
-    if (size === 0) r.fail("delta", "it is empty");
-    const mutation = r.uint("mutation");
-    if (mutation >= r.mutations) r.fail("mutation", `${mutation} is not among the commit's ${r.mutations}`);
-    const changes: Change[] = [];
-    for (let n = size - 1; n > 0; n--) changes.push(readChange(r, collection));
-    return { mutation, changes };
+  if (r.mutations < 0) r.fail("no commit stands before it");
+  const label = uint32.read(r);
+  const collection = r.name();
+  const deltas = r.list((): Delta => {
+    const n = r.array();
+    if (n === 0) r.fail("a delta is empty");
+    const mutation = r.int(0, r.mutations - 1);
+    return { mutation, changes: Array.from({ length: n - 1 }, () => readChange(r, collection)) };
   });
   return { frame: "section", label, collection, deltas };
 }
 
+const changeKind = word(changeKinds, 0, 1);
+const fieldChangeKind = word(fieldChangeKinds, 0, 2);
+
 /** A change is [id, fields], or [id, fields, kind] if more than its fields changed. */
 function readChange(r: Reader, collection: string): Change {
-  const n = r.array("change");
-  if (n !== 2 && n !== 3) r.fail("change", `expected 2 or 3 elements, found ${n}`);
-  const id = r.id("id");
-  const fields = r.list("fields", () => readFieldChange(r));
+  const n = r.array();
+  const id = r.id();
+  const fields = r.list(() => readFieldChange(r));
   let kind: ChangeKind = "fields";
-  if (n === 3) {
-    kind = changeKinds[r.uint("change's kind", changeKinds.length - 1)]!;
-    if (kind === "fields") r.fail("change's kind", "0 is left out");
+  if (n !== 2) {
+    r.arity(3, n);
+    kind = changeKind.read(r);
   }
   return { collection, id, kind, fields };
 }
@@ -114,18 +104,16 @@ function readChange(r: Reader, collection: string): Change {
 export const fieldChangeShapes = ["v", "", "v", "v", "v", "epv", "ep", "ev", "e"];
 
 function readFieldChange(r: Reader): FieldChange {
-  const n = r.array("field change");
-  if (n === 0) r.fail("field change", "it is empty");
-  const field = r.name("field");
-  let kind = n === 1 ? 1 : 0;
-  if (n > 2) {
-    kind = r.uint("field change's kind", fieldChangeShapes.length - 1);
-    if (kind < 2) r.fail("field change's kind", `${kind} has a form of its own`);
-  }
-  const shape = fieldChangeShapes[kind]!;
-  if (n > 2) r.arity("field change", n, 2 + shape.length);
-  const element = shape.includes("e") ? r.id("element") : "";
-  const position = shape.includes("p") ? r.text("position") : "";
-  const value = shape.includes("v") ? r.value("value") : undefined;
-  return { field, kind: fieldChangeKinds[kind]!, value, element, position };
+  const n = r.array();
+  const field = r.name();
+  const kind = n === 1 ? "unset" : n === 2 ? "put" : fieldChangeKind.read(r);
+  const shape = fieldChangeShapes[fieldChangeKinds.indexOf(kind)]!;
+  r.arity(shape.length + (n > 2 ? 2 : 1), n);
+  return {
+    field,
+    kind,
+    element: shape[0] === "e" ? r.id() : "",
+    position: shape[1] === "p" ? r.text() : "",
+    value: shape.endsWith("v") ? r.value() : undefined,
+  };
 }

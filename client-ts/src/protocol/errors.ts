@@ -65,34 +65,26 @@ export class ProtocolError extends Error {
   }
 }
 
-const closeCodes: { readonly [code: string]: number } = {
-  "going-away": 4000,
-  "hello-late": 4001,
-  rate: 4002,
-  silent: 4003,
-  internal: 4004,
-  slow: 4005,
-  expired: 4100,
-  token: 4101,
-  malformed: 4200,
-  "too-large": 4201,
-  upgrade: 4202,
-  "out-of-order": 4203,
-  origin: 4204,
-};
+// By their close codes: 4000 and up, 4100 and up, 4200 and up.
+const closing: readonly (readonly Code[])[] = [
+  ["going-away", "hello-late", "rate", "silent", "internal", "slow"],
+  ["expired", "token"],
+  ["malformed", "too-large", "upgrade", "out-of-order", "origin"],
+];
+const actions: readonly CloseAction[] = ["reconnect", "refresh the token", "stop"];
 
 /** The WebSocket close code with which an error code ends a connection; undefined if it does not. */
 export function closeCode(code: string): number | undefined {
-  return Object.hasOwn(closeCodes, code) ? closeCodes[code] : undefined;
+  const range = closing.findIndex((codes) => (codes as readonly string[]).includes(code));
+  return range < 0 ? undefined : 4000 + 100 * range + closing[range]!.indexOf(code as Code);
 }
 
 /** The error code that a close code stands for; undefined outside Tidegate's. */
 export function codeOfClose(close: number): Code | undefined {
-  return Object.keys(closeCodes).find((code) => closeCodes[code] === close) as Code | undefined;
+  return closing[Math.floor(close / 100) - 40]?.[close % 100];
 }
 
 /** What to do after this close code. Codes outside Tidegate's ranges mean that the connection broke. */
 export function closeAction(close: number): CloseAction {
-  const range = Math.floor(close / 100);
-  return range === 41 ? "refresh the token" : range === 42 ? "stop" : "reconnect";
+  return actions[Math.floor(close / 100) - 40] ?? "reconnect";
 }

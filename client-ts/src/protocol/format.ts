@@ -1,4 +1,4 @@
-import { ProtocolError } from "./errors.js";
+import type { Reader } from "./reader.js";
 
 /**
  * The first byte of everything that is stored or sent: the version of the format
@@ -7,11 +7,11 @@ import { ProtocolError } from "./errors.js";
  */
 export const format = 0x10;
 
-/** Throws a ProtocolError, `upgrade` for a version or a bit that is not known. */
-export function checkFormat(data: Uint8Array): void {
-  const found = data[0];
-  if (found === undefined) throw new ProtocolError("malformed", "there are no bytes");
-  if (found !== format) {
-    throw new ProtocolError("upgrade", `format ${found >> 4} with the must-understand bits ${found & 15} is not known, only ${format >> 4} with none is`);
-  }
+/** Reads the format byte; `upgrade` for a version or a bit that is not known. */
+export function checkFormat(r: Reader, what: string): Reader {
+  r.what = what;
+  const found = r.data[r.pos++];
+  if (found === undefined) r.fail("there are no bytes");
+  if (found !== format) r.fail(`the format ${found} is not known, only ${format} is`, "upgrade");
+  return r;
 }

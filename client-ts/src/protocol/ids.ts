@@ -34,33 +34,42 @@ export const noBlob: BlobID = noHash;
 /** Stands before the first commit. */
 export const noCursor: Cursor = { seq: 0, commit: "0000000000000000" };
 
-const digits: string[] = [];
-for (let i = 0; i < 256; i++) digits.push((i + 256).toString(16).slice(1));
-
-/** The bytes from `from` to `to` in lower-case hexadecimal. */
-export function toHex(bytes: Uint8Array, from = 0, to = bytes.length): string {
-  let s = "";
-  for (let i = from; i < to; i++) s += digits[bytes[i]!];
-  return s;
-}
-
-/** The bytes that hexadecimal digits, or a UUID with its hyphens, stand for. */
-export function fromHex(text: string): Uint8Array {
-  const hex = text.replaceAll("-", "");
-  const bytes = new Uint8Array(hex.length >> 1);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
+/** Where the hyphens of a UUID stand: before these bytes. */
+const hyphens = [4, 6, 8, 10];
 const units: number[] = [];
 
-/** The text of a UUID whose 16 bytes begin at `at`. */
-export function formatUUID(b: Uint8Array, at = 0): string {
-  for (let i = 0, n = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) units[n++] = 0x2d;
-    for (const digit of [b[at + i]! >> 4, b[at + i]! & 15]) units[n++] = digit + (digit < 10 ? 0x30 : 0x57);
+function show(b: Uint8Array, at: number, n: number, hyphens: readonly number[]): string {
+  units.length = 0;
+  for (let i = 0; i < n; i++) {
+    if (hyphens.includes(i)) units.push(0x2d);
+    const high = b[at + i]! >> 4;
+    const low = b[at + i]! & 15;
+    units.push(high + (high < 10 ? 0x30 : 0x57), low + (low < 10 ? 0x30 : 0x57));
   }
   return fromUnits(units);
+}
+
+/** The n bytes from `at` on in lower-case hexadecimal; all of them if not said otherwise. */
+export function toHex(bytes: Uint8Array, at = 0, n = bytes.length - at): string {
+  return show(bytes, at, n, []);
+}
+
+/** The text of a UUID whose 16 bytes begin at `at`. */
+export function formatUUID(bytes: Uint8Array, at = 0): string {
+  return show(bytes, at, 16, hyphens);
+}
+
+/** The bytes that lower-case hexadecimal digits, or a UUID with its hyphens, stand for. */
+export function fromHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length >> 1);
+  let n = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0x2d) continue;
+    bytes[n >> 1] = (bytes[n >> 1]! << 4) | (unit < 0x40 ? unit & 15 : (unit & 15) + 9);
+    n++;
+  }
+  return bytes.subarray(0, n >> 1);
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

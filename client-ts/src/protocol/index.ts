@@ -10,7 +10,7 @@ export * from "./change.js";
 export * from "./conflict.js";
 export * from "./record.js";
 export * from "./frame.js";
-export { checkFormat, format } from "./format.js";
+export { format } from "./format.js";
 export { blobOf, canonicalValue, compareBytes, compareValues, decodeValue, encodeValue, sameValue, valueSize } from "./canonical.js";
 export { checkName, checkSpaceName, NameTable } from "./names.js";
 export type { NameKind } from "./names.js";

@@ -1,7 +1,6 @@
 import { control } from "./control.js";
 import type { Layout } from "./control.js";
 import { delivery } from "./delivery.js";
-import { ProtocolError } from "./errors.js";
 import { checkFormat, format } from "./format.js";
 import type { CommitHeader, Frame, Page, Section } from "./frame.js";
 import type { Handle } from "./ids.js";
@@ -25,8 +24,9 @@ export interface Decoding {
   readonly decompress?: ((dictionary: number, data: Uint8Array) => Uint8Array) | undefined;
 }
 
-const byNumber = new Map<number, Layout>([...control, ...delivery]);
-const byName = new Map<string, Layout>(control.map(([, layout]) => [layout.frame, layout]));
+const byType: Layout[] = [];
+const byName: { [frame: string]: Layout } = {};
+for (const layout of [...control, ...delivery]) byType[layout.type] = byName[layout.frame] = layout;
 
 /** What a client writes, to a gateway or to its store. */
 export type Writable = Exclude<Frame, CommitHeader | Section | Page>;
@@ -40,7 +40,7 @@ export function encodeMessage(...frames: readonly Writable[]): Uint8Array {
 }
 
 export function writeFrame(w: Writer, f: Writable): void {
-  byName.get(f.frame)!.write!(w, f);
+  byName[f.frame]!.write!(w, f);
 }
 
 /**
@@ -49,56 +49,47 @@ export function writeFrame(w: Writer, f: Writable): void {
  * where, for anything else.
  */
 export function decodeMessage(message: Uint8Array, how: Decoding = {}): Frame[] {
-  checkFormat(message);
-  const list: Frame[] = [];
-  decode(list, new Reader(message), 1, how, false);
-  if (list.length === 0) throw new ProtocolError("malformed", "the message holds no frame");
-  return list;
+  const r = checkFormat(new Reader(message), "message");
+  return r.more() ? decode(r, how) : r.fail("it holds no frame");
 }
 
 /** Decodes frames without a format byte, all of one space with this name table. */
 export function decodeDelivery(data: Uint8Array, names?: NameTable): Frame[] {
-  const list: Frame[] = [];
   const r = new Reader(data);
   r.names = names;
-  decode(list, r, 0, {}, false);
-  return list;
+  return decode(r, {});
 }
 
-/** Decodes frames from `from` on. Compressed ones give way to what they hold. */
-function decode(list: Frame[], r: Reader, from: number, how: Decoding, unpacked: boolean): void {
-  r.pos = from;
+/** Decodes the frames that are left. Compressed ones give way to what they hold. */
+function decode(r: Reader, how: Decoding, unpacked = false): Frame[] {
+  const list: Frame[] = [];
   while (r.more()) {
     const f = readFrame(r);
-    const isIn = f.frame === "in";
-    if (unpacked && (isIn || f.frame === "compressed")) {
-      throw new ProtocolError("malformed", `a frame "${f.frame}" stands in a compressed frame`);
-    }
-    if (isIn) r.names = how.names?.(f.handle);
+    if (unpacked && (f.frame === "in" || f.frame === "compressed")) r.fail("it stands in a compressed frame");
+    if (f.frame === "in") r.names = how.names?.(f.handle);
     if (f.frame !== "compressed" || !how.decompress) {
       list.push(f);
       continue;
     }
-    let data: Uint8Array;
+    let inner: Reader;
     try {
-      data = how.decompress(f.dictionary, f.data);
+      inner = new Reader(how.decompress(f.dictionary, f.data));
     } catch (error) {
-      throw new ProtocolError("malformed", `compressed frame: ${error instanceof Error ? error.message : error}`);
+      return r.fail(String(error));
     }
-    const inner = new Reader(data);
     inner.names = r.names;
-    decode(list, inner, 0, how, true);
+    for (const frame of decode(inner, how, true)) list.push(frame);
   }
+  return list;
 }
 
 /** Reads one frame. */
 export function readFrame(r: Reader): Frame {
-  r.what = "message";
-  const n = r.array("frame");
-  if (n === 0) r.fail("frame", "an empty array is no frame");
-  const type = r.uint("frame type");
-  const layout = byNumber.get(type);
-  if (!layout) return r.fail("frame type", `${type} is not known`);
+  r.what = "frame";
+  r.part = "";
+  const n = r.array();
+  const type = r.int();
+  const layout = byType[type] ?? r.fail(`the type ${type} is not known`);
   r.what = layout.frame;
   // A commit reaches over its sections and conflicts.
   if (type < 9 || type > 11) r.mutations = -1;

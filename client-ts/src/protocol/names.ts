@@ -42,17 +42,13 @@ export class NameTable {
   }
 
   /**
-   * Takes over the names that a commit or a snapshot brings, and returns what is
-   * wrong with them, if anything. Those that the table has already are compared: a
-   * device that resumes behind a snapshot's cursor is sent some of them again.
+   * Takes over the names that a commit or a snapshot brings, and says whether they
+   * fit. Those that the table has already are compared: a device that resumes behind
+   * a snapshot's cursor is sent some of them again.
    */
-  learn(first: number, names: readonly string[]): string | undefined {
-    if (first > this.#names.length) return `it adds names from number ${first} on, but only ${this.#names.length} are known`;
-    for (const [i, name] of names.entries()) {
-      const have = this.#names[first + i];
-      if (have === undefined ? !this.add(name) : have !== name) return `name ${first + i} is another, or there is no room for it`;
-    }
-    return undefined;
+  learn(first: number, names: readonly string[]): boolean {
+    const known = this.#names.length;
+    return first <= known && names.every((name, i) => (first + i < known ? this.#names[first + i] === name : this.add(name)));
   }
 }
 
@@ -68,29 +64,20 @@ export function checkName(kind: NameKind, s: string): void {
   const size = textSize(s);
   const single = kind === "collection name" || kind === "property name";
   const parts = single ? [s] : kind === "field path" ? s.split(".") : [];
-  const why =
-    size === 0
-      ? "is empty"
-      : size < 0
-        ? "is not valid UTF-8"
-        : size > maxNameBytes
-          ? "is longer than 255 bytes"
-          : single && s.includes(".")
-            ? 'contains "."'
-            : parts.includes("")
-              ? "has an empty part"
-              : parts.some((part) => part[0] === "_")
-                ? 'begins with "_", or a part of it does'
-                : "";
-  if (why) throw new ProtocolError("malformed", `${kind} ${JSON.stringify(s.slice(0, 64))} ${why}`, s.slice(0, maxNameBytes));
+  if (size > 0 && size <= maxNameBytes && !(single && s.includes(".")) && parts.every((part) => part && part[0] !== "_")) return;
+  const rule = single ? ', must not begin with "_" nor contain "."' : parts[0] !== undefined ? ', and no part between dots is empty or begins with "_"' : "";
+  throw new ProtocolError("malformed", `${kind} ${shown(s)} must have ${sizes}${rule}`, s.slice(0, maxNameBytes));
 }
 
 /** Throws a ProtocolError unless s may name a space: 1 to 255 bytes of UTF-8 without control characters. */
 export function checkSpaceName(s: string): void {
   const size = textSize(s);
   if (size > 0 && size <= maxNameBytes && !/[\0-\x1f\x7f-\x9f]/.test(s)) return;
-  throw new ProtocolError(
-    "space-name",
-    `the space's name ${JSON.stringify(s.slice(0, 64))} must have 1 to ${maxNameBytes} bytes of UTF-8 and no control characters`,
-  );
+  throw new ProtocolError("space-name", `the space's name ${shown(s)} must have ${sizes} and no control characters`);
+}
+
+const sizes = `1 to ${maxNameBytes} bytes of UTF-8`;
+
+function shown(s: string): string {
+  return JSON.stringify(s.slice(0, 64));
 }

@@ -5,9 +5,10 @@ import { maxInteger, maxValueDepth } from "./limits.js";
 import type { NameTable } from "./names.js";
 import { decodeText } from "./text.js";
 import type { Value } from "./value.js";
-import { numberRefusal, refusals, wide } from "./writer.js";
+import { numberRefusal } from "./writer.js";
 
-// What an element is.
+// What an element is, by its place in this list.
+const kinds = ["nil", "a boolean", "an integer", "a float", "a string", "bytes", "an array", "a map", "an extension"];
 const nil = 0;
 const bool = 1;
 const int = 2;
@@ -18,8 +19,6 @@ const array = 6;
 const map = 7;
 const extension = 8;
 const nothing = 9;
-
-const kinds = ["nil", "a boolean", "an integer", "a float", "a string", "bytes", "an array", "a map", "an extension"];
 
 // For the codes from 0xc0 to 0xdf: what they begin, and how many bytes of a number
 // or a length follow.
@@ -34,29 +33,28 @@ const widthOf = [..."00001241244812481248000001242424"].map(Number);
  */
 export class Reader {
   pos = 0;
-  /** What is being read, for messages: a frame's name, "mutation", … */
+  /** What is being read, and which part of it, for messages. */
   what = "message";
+  part = "";
   /** Resolves the numbers of collections and fields. */
   names: NameTable | undefined;
   /** How many mutations the commit has that sections belong to; −1 where no commit is open. */
   mutations = -1;
   /** How many bytes lists may still take, as package protocol counts them. */
   memory = Infinity;
-
-  #kind = nothing;
-  /** The bytes of a string, or the elements of an array; a map's keys and values. */
-  #size = 0;
-  /** An integer, ±Infinity if it is beyond ±2^53; a float; 1 for true. */
+  /** Of the last head: the bytes of a string, or the elements of an array, a map's keys and values. */
+  size = 0;
+  /** Of the last head: an integer, ±Infinity if it is beyond ±2^53; a float; 1 for true. */
   #number = 0;
 
   constructor(readonly data: Uint8Array) {}
 
-  fail(field: string, reason: string, code: Code = "malformed", refusal?: Refusal): never {
-    throw new ProtocolError(code, `${this.what}: ${field}: ${reason} (byte ${this.pos})`, "", refusal);
+  fail(reason: string, code: Code = "malformed", refusal?: Refusal): never {
+    throw new ProtocolError(code, `${this.what}, ${this.part || "byte"} (${this.pos}): ${reason}`, "", refusal);
   }
 
-  #refuse(field: string, refusal: Refusal): never {
-    this.fail(field, refusals[refusal], "malformed", refusal);
+  refuse(refusal: Refusal): never {
+    this.fail(refusal, "malformed", refusal);
   }
 
   more(): boolean {
@@ -65,214 +63,180 @@ export class Reader {
 
   /** Demands that everything was read. */
   end(): void {
-    if (this.more()) this.#refuse("end", "trailing");
+    if (this.more()) this.refuse("trailing");
   }
 
-  /** Reads the head of the next element. */
-  #head(field: string): number {
+  /** Reads the head of the next element and returns its kind. */
+  head(): number {
     const { data } = this;
-    if (this.pos >= data.length) this.#refuse(field, "truncated");
+    if (!this.more()) this.refuse("truncated");
     const c = data[this.pos++]!;
+    let kind = int;
+    this.size = 0;
     if (c < 0x80 || c >= 0xe0) {
       this.#number = c < 0x80 ? c : c - 256;
-      return (this.#kind = int);
-    }
-    if (c < 0xc0) {
-      this.#kind = c < 0x90 ? map : c < 0xa0 ? array : string;
-      this.#size = c < 0x90 ? 2 * (c & 15) : c < 0xa0 ? c & 15 : c & 31;
+    } else if (c < 0xc0) {
+      kind = c < 0x90 ? map : c < 0xa0 ? array : string;
+      this.size = kind === string ? c & 31 : c & 15;
     } else {
-      const kind = (this.#kind = kindOf[c - 0xc0]!);
-      if (kind === nothing) this.#refuse(field, "invalid");
-      this.#number = c & 1; // of a boolean
-      this.#size = 0;
+      kind = kindOf[c - 0xc0]!;
       const width = widthOf[c - 0xc0]!;
-      if (data.length - this.pos < width) this.#refuse(field, "truncated");
-      if (width > 0) this.#wide(c, width);
-      if (kind <= float || kind === extension) return kind;
-      this.#size = kind === map ? 2 * this.#number : this.#number;
+      if (kind === nothing) this.refuse("invalid");
+      if (data.length - this.pos < width) this.refuse("truncated");
+      this.#number = width ? this.#wide(kind, width, kind === int && c >= 0xd0) : c & 1;
+      if (kind >= string && kind <= map) this.size = this.#number;
     }
-    if (this.#size > data.length - this.pos) this.#refuse(field, "truncated");
-    return this.#kind;
+    if (kind === map) this.size *= 2;
+    if (this.size > data.length - this.pos) this.refuse("truncated");
+    return kind;
   }
 
-  #wide(c: number, width: number): void {
-    for (let i = 0; i < width; i++) wide.setUint8(i, this.data[this.pos++]!);
-    if (this.#kind === float) {
-      this.#number = width === 4 ? wide.getFloat32(0) : wide.getFloat64(0);
-    } else if (c >= 0xd0 && c < 0xd4) {
-      this.#number = width === 1 ? wide.getInt8(0) : width === 2 ? wide.getInt16(0) : this.#long(width, wide.getInt32(0));
-    } else {
-      this.#number = width === 1 ? wide.getUint8(0) : width === 2 ? wide.getUint16(0) : this.#long(width, wide.getUint32(0));
+  /** Reads the number of `width` bytes behind a code. */
+  #wide(kind: number, width: number, signed: boolean): number {
+    const { data, pos } = this;
+    this.pos += width;
+    if (kind === float) {
+      const view = new DataView(data.buffer, data.byteOffset + pos);
+      return width === 4 ? view.getFloat32(0) : view.getFloat64(0);
     }
-  }
-
-  /** The integer that begins with the 32 bits `high`. */
-  #long(width: number, high: number): number {
-    if (width === 4) return high;
-    const low = wide.getUint32(4);
+    let high = 0;
+    let low = 0;
+    for (let i = 0; i < width; i++) {
+      if (width - i > 4) high = high * 256 + data[pos + i]!;
+      else low = low * 256 + data[pos + i]!;
+    }
+    if (width < 8) return signed && low >= 2 ** (8 * width - 1) ? low - 2 ** (8 * width) : low;
+    if (signed) high |= 0;
     const most = maxInteger / 2 ** 32;
     if (high > most || (high === most && low > 0)) return Infinity;
     return high < -most ? -Infinity : high * 2 ** 32 + low;
   }
 
-  /**
-   * Steps over a scalar, or into an array or a map: then it returns how many
-   * elements that has, else −1. At the top there are arrays alone.
-   */
-  step(top: boolean): number {
-    const kind = this.#head("scan");
-    if (kind === extension) this.#refuse("scan", "extension");
-    if (top && kind !== array) this.fail("scan", `a frame is an array, this is ${kinds[kind]}`);
-    if (kind === array || kind === map) return this.#size;
-    if (kind === string || kind === bytes) this.pos += this.#size;
-    return -1;
-  }
-
-  #expect(field: string, kind: number): void {
-    if (this.#head(field) !== kind) this.fail(field, `expected ${kinds[kind]}, found ${kinds[this.#kind]}`);
+  #expect(want: number): void {
+    const kind = this.head();
+    if (kind !== want) this.fail(`expected ${kinds[want]}, found ${kinds[kind]}`);
   }
 
   /** Reads the head of an array; `cost` is what each element counts in memory. */
-  array(field: string, cost = 0): number {
-    this.#expect(field, array);
-    this.memory -= cost * this.#size;
-    if (this.memory < 0) this.fail(field, `too many parts for its ${this.data.length} bytes`, "too-large");
-    return this.#size;
+  array(cost = 0): number {
+    this.#expect(array);
+    this.memory -= cost * this.size;
+    if (this.memory < 0) this.fail("too many parts for so few bytes", "too-large");
+    return this.size;
   }
 
-  /** Reads the head of an array that has exactly n elements. */
-  tuple(field: string, n: number): void {
-    this.arity(field, this.array(field), n);
+  /** Demands that an array has `want` elements; reads its head unless that was done. */
+  arity(want: number, got = this.array()): void {
+    if (got !== want) this.fail(`expected ${want} elements, found ${got}`);
   }
 
-  arity(field: string, got: number, want: number): void {
-    if (got !== want) this.fail(field, `it has ${got} elements, not ${want}`);
-  }
-
-  list<T>(field: string, read: () => T, cost = 0): T[] {
+  list<T>(read: () => T, cost?: number): T[] {
     const list: T[] = [];
-    for (let n = this.array(field, cost); n > 0; n--) list.push(read());
+    for (let n = this.array(cost); n > 0; n--) list.push(read());
     return list;
   }
 
-  /** An integer of at most ±2^53. */
-  int(field: string): number {
-    this.#expect(field, int);
-    if (Math.abs(this.#number) === Infinity) this.fail(field, "expected an integer of at most ±2^53");
-    return this.#number;
-  }
-
-  /** An integer from 0 to limit. */
-  uint(field: string, limit = maxInteger): number {
-    const n = this.int(field);
-    if (n < 0 || n > limit) this.fail(field, `${n} is not an integer from 0 to ${limit}`);
+  /** An integer of at most ±2^53, or from `least` to `most`. */
+  int(least = -maxInteger, most = maxInteger): number {
+    this.#expect(int);
+    const n = this.#number;
+    if (n < least || n > most) this.fail(`expected an integer from ${least} to ${most}`);
     return n;
   }
 
-  bool(field: string): boolean {
-    this.#expect(field, bool);
+  bool(): boolean {
+    this.#expect(bool);
     return this.#number === 1;
   }
 
-  text(field: string): string {
-    this.#expect(field, string);
-    return this.#text(field);
+  text(): string {
+    this.#expect(string);
+    return this.#text();
   }
 
-  #text(field: string): string {
-    const text = decodeText(this.data, this.pos, this.pos + this.#size);
-    if (text === undefined) this.#refuse(field, "utf-8");
-    this.pos += this.#size;
-    return text;
+  #text(): string {
+    const text = decodeText(this.data, this.pos, (this.pos += this.size));
+    return text ?? this.refuse("utf-8");
   }
 
   /** Bytes, copied. */
-  bytes(field: string): Uint8Array {
-    this.#expect(field, bytes);
-    return this.data.slice(this.pos, (this.pos += this.#size));
+  bytes(): Uint8Array {
+    this.#expect(bytes);
+    return this.#bytes();
   }
 
-  /** Bytes of which there must be n, in hexadecimal; if there may be none, they count as zeros. */
-  hex(field: string, n: number, orNone = false): string {
-    this.#expect(field, bytes);
-    const size = this.#size;
-    if (orNone && size === 0) return "0".repeat(2 * n);
-    if (size !== n) this.fail(field, `expected ${n} bytes, found ${size}`);
-    return toHex(this.data, this.pos, (this.pos += n));
+  #bytes(): Uint8Array {
+    return this.data.slice(this.pos, (this.pos += this.size));
   }
 
-  uuid(field: string): string {
-    this.#expect(field, bytes);
-    if (this.#size !== 16) this.fail(field, `expected 16 bytes, found ${this.#size}`);
-    return formatUUID(this.data, (this.pos += 16) - 16);
+  /** Bytes of which there must be n, as `show` has them; if there may be none, they count as zeros. */
+  fixed(n: number, show: (data: Uint8Array, at: number, n: number) => string = toHex, orNone = false): string {
+    this.#expect(bytes);
+    if (orNone && this.size === 0) return "0".repeat(2 * n);
+    if (this.size !== n) this.fail(`expected ${n} bytes, found ${this.size}`);
+    return show(this.data, (this.pos += n) - n, n);
   }
 
   /** Whether the next element is an integer. */
   isInt(): boolean {
-    const c = this.data[this.pos];
-    return c !== undefined && (c < 0x80 || c >= 0xe0 || (c >= 0xcc && c < 0xd4));
+    const c = this.data[this.pos] ?? 0xc1;
+    return c < 0x80 || c >= 0xe0 || (c >= 0xcc && c < 0xd4);
   }
 
   /** A record's or an element's id. A UUID has one form alone, its bytes. */
-  id(field: string): string {
-    const c = this.data[this.pos];
-    if (c !== undefined && c >= 0xc4 && c <= 0xc6) return this.uuid(field);
-    const text = this.text(field);
-    if (isUUID(text)) this.fail(field, "a UUID travels as its 16 bytes");
-    return text;
+  id(): string {
+    if (kindOf[this.data[this.pos]! - 0xc0] === bytes) return this.fixed(16, formatUUID);
+    const text = this.text();
+    return isUUID(text) ? this.fail("a UUID travels as its 16 bytes") : text;
   }
 
   /** A collection or a field: a number of the table, or literally. */
-  name(field: string): string {
-    if (!this.isInt()) return this.text(field);
-    const n = this.uint(field);
-    const name = this.names?.name(n);
-    if (name === undefined) this.fail(field, `name ${n} is not in the table`);
-    return name;
+  name(): string {
+    if (!this.isInt()) return this.text();
+    return this.names?.name(this.int()) ?? this.fail("there is no such name in the table");
   }
 
   /** A value that may be absent: [] or [value]. */
-  optional(field: string): Value | undefined {
-    const n = this.array(field);
-    if (n > 1) this.fail(field, `expected at most one value, found ${n}`);
-    return n === 0 ? undefined : this.value(field);
+  optional(): Value | undefined {
+    const n = this.array();
+    if (n > 1) this.arity(1, n);
+    return n ? this.value() : undefined;
   }
 
   /** A value of the domain, in whatever encoding. */
-  value(field: string, depth: number = maxValueDepth): Value {
-    const kind = this.#head(field);
-    const number = this.#number;
-    const size = this.#size;
+  value(depth: number = maxValueDepth): Value {
+    const kind = this.head();
+    const { size } = this;
     switch (kind) {
       case nil:
         return null;
       case bool:
-        return number === 1;
+        return this.#number === 1;
       case int:
       case float: {
-        const refusal = numberRefusal(number);
-        if (refusal) this.#refuse(field, kind === int ? "range" : refusal);
-        return number + 0; // −0 is 0
+        const refusal = numberRefusal(this.#number);
+        if (refusal) this.refuse(kind === int ? "range" : refusal);
+        return this.#number + 0; // −0 is 0
       }
       case string:
-        return this.#text(field);
+        return this.#text();
       case bytes:
-        return this.data.slice(this.pos, (this.pos += size));
+        return this.#bytes();
       case extension:
-        this.#refuse(field, "extension");
+        this.refuse("extension");
     }
-    if (depth === 0) this.#refuse(field, "depth");
+    if (!depth) this.refuse("depth");
     if (kind === array) {
       const list: Value[] = [];
-      for (let i = 0; i < size; i++) list.push(this.value(field, depth - 1));
+      while (list.length < size) list.push(this.value(depth - 1));
       return list;
     }
     const entries: { [key: string]: Value } = {};
     for (let i = 0; i < size; i += 2) {
-      if (this.#head(field) !== string) this.#refuse(field, "key");
-      const key = this.#text(field);
-      if (Object.hasOwn(entries, key)) this.#refuse(field, "duplicate-key");
-      const value = this.value(field, depth - 1);
+      if (this.head() !== string) this.refuse("key");
+      const key = this.#text();
+      if (Object.hasOwn(entries, key)) this.refuse("duplicate-key");
+      const value = this.value(depth - 1);
       // Assigning to this one name would do something else.
       if (key === "__proto__") Object.defineProperty(entries, key, { value, enumerable: true, configurable: true, writable: true });
       else entries[key] = value;

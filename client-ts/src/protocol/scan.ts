@@ -1,6 +1,5 @@
 // How a gateway reads what a client sends. A client does not need it: it is here
 // for tests, and for those who want to look at messages.
-import { ProtocolError } from "./errors.js";
 import { checkFormat } from "./format.js";
 import type { ClientFrame, Frame } from "./frame.js";
 import { maxDepth } from "./limits.js";
@@ -32,12 +31,18 @@ export function decodeClientMessage(message: Uint8Array): ClientFrame[] {
   const list: ClientFrame[] = [];
   while (r.more()) {
     const f = readFrame(r);
-    if (!fromClient.includes(f.frame)) r.fail("frame type", "a client does not send this frame");
+    if (!fromClient.includes(f.frame)) r.fail("a client does not send this frame");
     list.push(f as ClientFrame);
   }
-  if (list.length === 0) throw new ProtocolError("malformed", "the message holds no frame");
-  return list;
+  return list.length ? list : r.fail("it holds no frame");
 }
+
+// Kinds of elements, as the reader numbers them.
+const string = 4;
+const bytes = 5;
+const array = 6;
+const map = 7;
+const extension = 8;
 
 /**
  * Checks a message before anything decodes it: its format byte, that every
@@ -45,19 +50,18 @@ export function decodeClientMessage(message: Uint8Array): ClientFrame[] {
  * `maxElements` elements, no extension types, arrays at the top.
  */
 export function scan(message: Uint8Array): void {
-  checkFormat(message);
-  const r = new Reader(message);
-  r.pos = 1;
+  const r = checkFormat(new Reader(message), "message");
   let elements = 0;
   /** How many elements are still to come at each depth. */
   const left: number[] = [];
   while (r.more() || left.length > 0) {
-    const size = r.step(left.length === 0);
-    if (++elements > maxElements) throw new ProtocolError("too-large", `message: more than ${maxElements} elements`);
+    const kind = r.head();
+    if (kind === extension) r.refuse("extension");
+    if (left.length === 0 && kind !== array) r.fail("a frame is an array");
+    if (++elements > maxElements) r.fail(`more than ${maxElements} elements`, "too-large");
     if (left.length > 0) left[left.length - 1]!--;
-    if (size >= 0 && left.push(size) > maxDepth) {
-      throw new ProtocolError("malformed", `message: nested deeper than ${maxDepth} levels`);
-    }
+    if (kind === string || kind === bytes) r.pos += r.size;
+    if ((kind === array || kind === map) && left.push(r.size) > maxDepth) r.fail(`nested deeper than ${maxDepth} levels`);
     while (left.at(-1) === 0) left.pop();
   }
 }

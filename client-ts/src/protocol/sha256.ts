@@ -47,23 +47,12 @@ function compress(h: Uint32Array, view: DataView, block: number): void {
     }
     const x = w[i - 15]!;
     const y = w[i - 2]!;
-    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-    w[i] = w[i - 16]! + s0 + w[i - 7]! + s1;
+    w[i] = w[i - 16]! + w[i - 7]! + (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10));
   }
-  let a = h[0]! | 0;
-  let b = h[1]! | 0;
-  let c = h[2]! | 0;
-  let d = h[3]! | 0;
-  let e = h[4]! | 0;
-  let f = h[5]! | 0;
-  let g = h[6]! | 0;
-  let last = h[7]! | 0;
+  let [a, b, c, d, e, f, g, last] = h as unknown as [number, number, number, number, number, number, number, number];
   for (let i = 0; i < 64; i++) {
-    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-    const t1 = (last + s1 + ((e & f) ^ (~e & g)) + k[i]! + w[i]!) | 0;
-    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    const t1 = (last + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + k[i]! + w[i]!) | 0;
+    const t2 = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
     last = g;
     g = f;
     f = e;
@@ -74,4 +63,9 @@ function compress(h: Uint32Array, view: DataView, block: number): void {
     a = (t1 + t2) | 0;
   }
   [a, b, c, d, e, f, g, last].forEach((word, i) => (h[i]! += word));
+}
+
+/** The 32 bits of x, turned right by n. */
+function turn(x: number, n: number): number {
+  return (x >>> n) | (x << (32 - n));
 }

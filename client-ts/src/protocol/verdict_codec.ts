@@ -1,8 +1,7 @@
+import { list, parts, text, uint, word } from "./codec.js";
 import type { Codec } from "./codec.js";
-import type { Reader } from "./reader.js";
 import { outcomes } from "./verdict.js";
-import type { OpVerdict, RejectCode, Verdict } from "./verdict.js";
-import type { Writer } from "./writer.js";
+import type { OpVerdict, Verdict } from "./verdict.js";
 
 // A verdict is [counter, seq, result], where result is
 //
@@ -10,45 +9,41 @@ import type { Writer } from "./writer.js";
 //	[outcome, [op, …]]        op by op: an outcome, or [code, message, field] if rejected
 //	[code, message, field]    rejected as a whole
 
+const whole = word(outcomes);
+const rejection = parts({ code: text, message: text, field: text }) as ReturnType<typeof parts<OpVerdict>>;
+
+/** `n` is the length of the array that was begun; −1 if none was. */
+const op = {
+  write(w, v) {
+    if (v.outcome !== "rejected") return whole.write(w, v.outcome);
+    w.array(3);
+    rejection.write(w, v);
+  },
+  read(r, n = r.isInt() ? -1 : r.array()): OpVerdict {
+    if (n >= 0) return rejection.read(r, n, { outcome: "rejected" });
+    return { outcome: outcomes[r.int(0, 3)]!, code: "", message: "", field: "" };
+  },
+} satisfies Codec<OpVerdict>;
+const ops = list<OpVerdict>(op);
+
 export const verdict: Codec<Verdict> = {
   write(w, v) {
     w.array(3);
     w.int(v.counter);
     w.int(v.seq);
-    if (v.ops.length === 0) return writeOp(w, v);
+    if (v.ops.length === 0) return op.write(w, v);
     w.array(2);
-    w.int(outcomes.indexOf(v.outcome));
-    w.array(v.ops.length);
-    for (const op of v.ops) writeOp(w, op);
+    whole.write(w, v.outcome);
+    ops.write(w, v.ops);
   },
-  read(r, field) {
-    r.tuple(field, 3);
-    const counter = r.uint("counter");
-    const seq = r.uint("seq");
-    if (r.isInt()) return { counter, seq, ...outcome(r, 3), ops: [] };
-    const n = r.array("result");
-    if (n !== 2) return { counter, seq, ...rejection(r, n), ops: [] };
-    const whole = outcome(r, 4);
-    const ops = r.list("ops", () => (r.isInt() ? outcome(r, 3) : rejection(r, r.array("op"))));
-    if (ops.length === 0) r.fail("ops", "there is none");
-    return { counter, seq, ...whole, ops };
+  read(r) {
+    r.arity(3);
+    const id = { counter: uint.read(r), seq: uint.read(r) };
+    const n = r.isInt() ? -1 : r.array();
+    if (n !== 2) return { ...id, ...op.read(r, n), ops: [] };
+    const outcome = whole.read(r);
+    const each = ops.read(r);
+    if (each.length === 0) r.fail("there are no ops");
+    return { ...id, outcome, code: "", message: "", field: "", ops: each };
   },
 };
-
-function writeOp(w: Writer, v: OpVerdict): void {
-  if (v.outcome !== "rejected") return w.int(outcomes.indexOf(v.outcome));
-  w.array(3);
-  w.text(v.code);
-  w.text(v.message);
-  w.text(v.field);
-}
-
-/** An outcome up to the number `most`. */
-function outcome(r: Reader, most: number): OpVerdict {
-  return { outcome: outcomes[r.uint("outcome", most)]!, code: "", message: "", field: "" };
-}
-
-function rejection(r: Reader, n: number): OpVerdict {
-  r.arity("result", n, 3);
-  return { outcome: "rejected", code: r.text("code") as RejectCode, message: r.text("message"), field: r.text("field") };
-}

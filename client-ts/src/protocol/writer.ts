@@ -6,9 +6,6 @@ import type { NameTable } from "./names.js";
 import { compareText, textSize, writeText } from "./text.js";
 import type { Value } from "./value.js";
 
-/** Eight bytes to take numbers apart and put them together. */
-export const wide = new DataView(new ArrayBuffer(8));
-
 /** The least magnitude, other than 0, of a number: DynamoDB's. */
 const smallest = 1e-130;
 
@@ -21,35 +18,28 @@ export function numberRefusal(n: number): Refusal | undefined {
   return magnitude < smallest && n !== 0 ? "tiny" : undefined;
 }
 
-/** What the refusals of the value domain mean. */
-export const refusals: { readonly [refusal in Refusal]: string } = {
-  truncated: "the value is cut off",
-  trailing: "something follows the value",
-  invalid: "the byte 0xc1 begins nothing",
-  extension: "extension types are not values",
-  depth: "the value is nested deeper than 24 levels",
-  infinite: "a number is infinite",
-  "not-a-number": "a number is NaN",
-  range: "a number lies beyond ±2^53",
-  tiny: "a number is nearer to 0 than 1e-130",
-  "utf-8": "a string is not valid UTF-8",
-  key: "a map key is not a string",
-  "duplicate-key": "a map key stands twice",
-  type: "it is of no type that a value can have",
-};
+const allowed =
+  "a value is null, a boolean, a number within ±2^53 that is 0 or no nearer to it than 1e-130, a string, a Uint8Array, " +
+  "or an array or a plain object of values, at most 24 deep";
+
+/** A buffer that no writer uses. */
+let spare: Uint8Array | undefined;
 
 /** Appends msgpack, everything in its shortest form, to bytes that grow. */
 export class Writer {
-  #bytes = new Uint8Array(256);
+  #bytes = spare ?? new Uint8Array(1024);
   #length = 0;
   /** Where in a value we are, for messages. */
   #path: (string | number)[] = [];
 
   /** If there is a table, collections and fields that it has are written as their numbers. */
-  constructor(readonly names?: NameTable) {}
+  constructor(readonly names?: NameTable) {
+    spare = undefined;
+  }
 
-  /** What was written. */
+  /** What was written; the writer must not be used any more. */
   done(): Uint8Array {
+    if (this.#bytes.length <= 1 << 16) spare = this.#bytes;
     return this.#bytes.slice(0, this.#length);
   }
 
@@ -87,22 +77,16 @@ export class Writer {
 
   /** An integer of at most ±2^53. */
   int(n: number): void {
-    if (n < 0) {
-      if (n >= -32) this.byte(n);
-      else if (n >= -0x80) this.#wide(0xd0, n, 1);
-      else if (n >= -0x8000) this.#wide(0xd1, n, 2);
-      else if (n >= -0x80000000) this.#wide(0xd2, n, 4);
-      else this.#wide(0xd3, n, 8);
-    } else if (n < 0x80) this.byte(n);
-    else this.#sized(0xcc, n, 8);
+    if (n >= -32 && n < 0x80) this.byte(n);
+    // A negative number takes as much as −1 − n, shifted by the sign's bit.
+    else if (n < 0) this.#sized(0xd0, n, -2 * (n + 1));
+    else this.#sized(0xcc, n);
   }
 
-  /** A length or a number in the least of 1, 2, 4 and, if there is a code for it, 8 bytes. */
-  #sized(code: number, n: number, most = 4): void {
-    if (n < 0x100) this.#wide(code, n, 1);
-    else if (n < 0x10000) this.#wide(code + 1, n, 2);
-    else if (n < 0x100000000) this.#wide(code + 2, n, 4);
-    else this.#wide(code + 3, n, most);
+  /** A length or a number in the least of 1, 2, 4 and 8 bytes in which `extent` has room. */
+  #sized(code: number, n: number, extent = n): void {
+    const power = extent < 0x100 ? 0 : extent < 0x10000 ? 1 : extent < 0x100000000 ? 2 : 3;
+    this.#wide(code + power, n, 1 << power);
   }
 
   #head(short: number, code: number, n: number): void {
@@ -202,15 +186,14 @@ export class Writer {
     const refusal = numberRefusal(n);
     if (refusal) this.#refuse(refusal);
     if (Number.isInteger(n)) return this.int(n);
-    wide.setFloat64(0, n);
-    const at = this.#room(9);
-    this.#bytes[at] = 0xcb;
-    for (let i = 0; i < 8; i++) this.#bytes[at + 1 + i] = wide.getUint8(i);
+    this.byte(0xcb);
+    const at = this.#room(8);
+    new DataView(this.#bytes.buffer).setFloat64(at, n);
   }
 
   #refuse(refusal: Refusal): never {
     const path = this.#path.join(".");
-    throw new ProtocolError("malformed", `value${path && ` at ${path}`}: ${refusals[refusal]}`, path, refusal);
+    throw new ProtocolError("malformed", `value${path && ` at ${path}`}: ${refusal}: ${allowed}`, path, refusal);
   }
 }
 
