@@ -62,7 +62,7 @@ export function addCard(space: BoardSpace, column: string, card: Omit<Card, "col
   const id = space.newID();
   space.mutate((tx) => {
     tx.create("demo-cards", { ...card, column, votes: 0 }, id);
-    tx.update("demo-boards", boardID, (board) => void board.order?.push(id));
+    tx.update("demo-boards", boardID, (board) => void board.order.push(id));
   });
   return id;
 }
@@ -79,8 +79,8 @@ export function moveCard(space: BoardSpace, id: string, column: string, index: n
   return space.mutate((tx) => {
     tx.update("demo-cards", id, (card) => void (card.column = column));
     tx.update("demo-boards", boardID, (board) => {
-      if (element) board.order?.move(element, at);
-      else board.order?.insert(at, id);
+      if (element) board.order.move(element, at);
+      else board.order.insert(at, id);
     });
   });
 }
@@ -90,23 +90,23 @@ export function deleteCard(space: BoardSpace, id: string): Write {
   const elements = (space.collection("demo-boards").get(boardID)?.order ?? []).filter((e) => e.value === id);
   return space.mutate((tx) => {
     tx.delete("demo-cards", id);
-    if (elements.length > 0) tx.update("demo-boards", boardID, (board) => elements.forEach((e) => board.order?.remove(e.id)));
+    if (elements.length > 0) tx.update("demo-boards", boardID, (board) => elements.forEach((e) => board.order.remove(e.id)));
   });
 }
 
 export function addColumn(space: BoardSpace, title: string): void {
   withBoard(space);
-  space.collection("demo-boards").update(boardID, (board) => void board.columns?.push(title));
+  space.collection("demo-boards").update(boardID, (board) => void board.columns.push(title));
 }
 
 export function renameColumn(space: BoardSpace, id: string, title: string): Write {
   withBoard(space);
-  return space.collection("demo-boards").update(boardID, (board) => board.columns?.set(id, title));
+  return space.collection("demo-boards").update(boardID, (board) => board.columns.set(id, title));
 }
 
 export function removeColumn(space: BoardSpace, id: string): void {
   withBoard(space);
-  space.collection("demo-boards").update(boardID, (board) => board.columns?.remove(id));
+  space.collection("demo-boards").update(boardID, (board) => board.columns.remove(id));
 }
 
 /** Fills an empty board, so that there is something to play with. */

@@ -21,6 +21,8 @@ export interface Device extends Seat {
   readonly line: Line;
   /** How many edits the device is storing. The others survive the end of the tab. */
   readonly storing: Cell<number>;
+  /** Whether its inbox is shown. */
+  readonly inboxOpen: Cell<boolean>;
 }
 
 /** Starts a device in a space. It can be used at once, and connects by itself. */
@@ -28,14 +30,13 @@ export function startDevice(seat: Seat, spaceName: string): Device {
   const line = makeLine(seat.store);
   const client = createClient<Records>({
     url: location.origin,
-    token: tokens(seat.user),
+    token: line.only(tokens(seat.user)),
     schema,
     store: indexedDBStore(seat.store),
     dial: line.through(webSocketDialer(location.origin)),
   });
   const space = client.space(spaceName);
   line.offline.subscribe((is) => is || client.reconnect());
-  addEventListener("online", () => client.reconnect());
   const storing = cell(0);
   space.onMutate(({ write }) => {
     storing.set(storing.get() + 1);
@@ -44,7 +45,7 @@ export function startDevice(seat: Seat, spaceName: string): Device {
   });
   keepQuiet(space);
   tell(space, seat);
-  return { ...seat, client, space, cards: space.collection("demo-cards").query(), line, storing };
+  return { ...seat, client, space, cards: space.collection("demo-cards").query(), line, storing, inboxOpen: cell(false) };
 }
 
 /** Deals with what needs nobody's attention: a board that two devices began, and cards that two people sorted. */

@@ -104,7 +104,6 @@ export function restore(device: Device, id: string, version: Version): void {
       else draft.end = was.end;
       const labels = new Set<string>(was.labels ?? []);
       const set = draft.labels;
-      if (!set) return;
       for (const label of [...set]) if (!labels.has(label)) set.remove(label);
       for (const label of labels) if (!set.has(label)) set.add(label);
     });

@@ -11,6 +11,8 @@ export interface Line {
   readonly latency: Cell<number>;
   /** Connects through the line. */
   through(dial: Dial): Dial;
+  /** What else is asked of the gateway: it fails while the line is cut. */
+  only<T>(ask: () => Promise<T>): () => Promise<T>;
 }
 
 /** The slowest line that can be chosen: 2 s. */
@@ -41,11 +43,15 @@ export function makeLine(device: string): Line {
   });
   latency.subscribe(write);
 
+  const down = () => new TideError("unreachable", "this device is offline");
   return {
     offline,
     latency,
+    only: (ask) => async () => {
+      if (offline.get()) throw down();
+      return ask();
+    },
     through: (dial) => async (events, signal) => {
-      const down = () => new TideError("unreachable", "this device is offline");
       if (offline.get()) throw down();
       /** One for each direction: when what was sent last arrives. */
       const delayed = () => {

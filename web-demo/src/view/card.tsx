@@ -104,7 +104,7 @@ function CardBody({ device, card, people, fresh, openInbox, openHistory, move }:
           class="vote"
           data-testid="card-vote"
           aria-label={`Vote for ${card.title}`}
-          onClick={() => cards.update(card.id, (draft) => draft.votes?.add(1))}
+          onClick={() => cards.update(card.id, (draft) => draft.votes.add(1))}
         >
           <Icon name="up" />
         </button>

@@ -55,7 +55,7 @@ export function Details({ device, card, openHistory, remove }: DetailsProps) {
               class={`chip label-${label} ${on ? "" : "is-off"}`}
               data-testid="card-label"
               aria-pressed={on}
-              onClick={() => edit((draft) => (on ? draft.labels?.remove(label) : draft.labels?.add(label)))}
+              onClick={() => edit((draft) => (on ? draft.labels.remove(label) : draft.labels.add(label)))}
             >
               {label}
             </button>

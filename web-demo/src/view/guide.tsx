@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { announce } from "../announce.js";
-import { addExample } from "../board.js";
+import { addCard, addExample, columnsOf } from "../board.js";
 import type { Device } from "../device.js";
 import { Icon } from "./icons.js";
 
@@ -33,21 +33,20 @@ export function Guide({ devices, hide }: { devices: readonly Device[]; hide: () 
   );
 }
 
-/** Lets two devices assign a card to two people while they are apart. */
+/** Lets two devices assign a card to two people while they are apart, and asks the second one. */
 async function collide(a: Device, b: Device): Promise<void> {
-  const firstOf = (device: Device) => [...device.cards.get()].sort((x, y) => (x.id < y.id ? -1 : 1))[0];
-  if (!firstOf(a)) addExample(a.space);
+  if (a.cards.get().length === 0) addExample(a.space);
+  const free = a.cards.get().find((card) => !card.assignee && !card._conflict)?.id;
+  const card = free ?? addCard(a.space, columnsOf(a.space)[0]?.id ?? "0", { title: "Who does this?" });
   for (const device of [a, b]) device.line.offline.set(false);
   await a.space.drained();
   await b.space.waitFor(a.space.status?.cursor.seq ?? 0);
-  const card = firstOf(a);
-  if (!card) return;
   for (const device of [a, b]) device.line.offline.set(true);
   await beat();
   for (const device of [a, b]) {
-    device.space.collection("demo-cards").update(card.id, (draft) => {
+    device.space.collection("demo-cards").update(card, (draft) => {
       draft.assignee = device.user;
-      draft.votes?.add(1);
+      draft.votes.add(1);
     });
     await beat();
   }
@@ -55,6 +54,7 @@ async function collide(a: Device, b: Device): Promise<void> {
     device.line.offline.set(false);
     await device.space.drained();
   }
+  b.inboxOpen.set(true);
 }
 
 /** Time to see what happens. */

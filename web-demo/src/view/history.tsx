@@ -33,7 +33,7 @@ export function History({ looked: { device, card }, close }: { looked: Looked; c
   return (
     <section class="panel history" data-testid="history" aria-label={`History of ${card.title}`}>
       <h3>
-        History of “{device.space.collection("demo-cards").get(card.id)?.title ?? card.title}”
+        <span>History of “{device.space.collection("demo-cards").get(card.id)?.title ?? card.title}”</span>
         <button type="button" class="ghost" aria-label="Close the history" onClick={close}>
           <Icon name="close" />
         </button>

@@ -111,7 +111,7 @@ function Collision({ device, conflict, columns }: { device: Device; conflict: Co
           </button>
           {(field === "title" || field === "assignee" || field === "columns") && (
             <button type="button" class="ghost" data-testid="write-another" onClick={() => setAnother(String(mine.value ?? ""))}>
-              Write another
+              Another…
             </button>
           )}
         </div>
@@ -132,7 +132,9 @@ function SideRow({ conflict, side, title, columns }: { conflict: Conflict; side:
       <th scope="row">{title}</th>
       <td class="value">{side.long ? "a long text" : what}</td>
       <td class="by">
-        <Avatar user={side.user} /> {side.time > 0 && <time>{clockText(side.time)}</time>}
+        <span>
+          <Avatar user={side.user} /> {side.time > 0 && <time>{clockText(side.time)}</time>}
+        </span>
       </td>
     </tr>
   );

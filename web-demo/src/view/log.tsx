@@ -77,10 +77,11 @@ export function Log({ device }: { device: Device }) {
 function mutationText(device: Device, mutation: LogMutation, columns: readonly Column[]): string {
   if (mutation.message) return mutation.message;
   // The gateway's own marks are not the user's; a place in the order goes without saying beside other edits.
-  const changes = (mutation.changes ?? []).filter((change) => !change.collection.startsWith("_"));
+  const isOurs = (change: LogChange) => change.collection.startsWith("_") || (change.kind === "fields" && change.fields?.every((f) => f.field.startsWith("_")));
+  const changes = (mutation.changes ?? []).filter((change) => !isOurs(change));
   const telling = changes.filter((change) => !change.fields?.every((f) => f.field === "order") || change.kind !== "fields");
   if (changes.length > 0 && telling.length === 0) return "sorted the cards";
-  return telling.map((change) => changeText(device, change, columns)).join(", ") || "changed nothing";
+  return telling.map((change) => changeText(device, change, columns)).join(", ") || (mutation.outcome === "conflict" ? "asks" : "changed nothing");
 }
 
 function changeText(device: Device, { collection, id, kind, fields = [] }: LogChange, columns: readonly Column[]): string {
@@ -89,7 +90,7 @@ function changeText(device: Device, { collection, id, kind, fields = [] }: LogCh
   if (kind === "delete") return `deleted ${name}`;
   if (kind === "undelete") return `brought back ${name}`;
   const edits = fields.filter((f) => !f.field.startsWith("_")).map((f) => fieldText(f, columns));
-  return edits.length > 0 ? `${edits.join(", ")} in ${name}` : `touched ${name}`;
+  return `${edits.join(", ")} in ${name}`;
 }
 
 /** A change of a field, in words. */

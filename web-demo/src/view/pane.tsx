@@ -9,12 +9,13 @@ import { Board } from "./board.js";
 import { Icon } from "./icons.js";
 import { Inbox } from "./inbox.js";
 import { StatusLine } from "./status.js";
+import { Trouble } from "./trouble.js";
 import { useWatch } from "./watch.js";
 
 /** One device: its status, its line, its inbox and its board. */
 export function Pane({ device, openHistory }: { device: Device; openHistory: (card: CardRow) => void }) {
   const { space, line, pane, user } = device;
-  const [open, setOpen] = useState(false);
+  const open = useWatch(device.inboxOpen);
   const [fresh, setFresh] = useState("");
   const inboxButton = useRef<HTMLButtonElement>(null);
   const conflicts = useWatch(space.conflicts);
@@ -23,7 +24,7 @@ export function Pane({ device, openHistory }: { device: Device; openHistory: (ca
   const waiting = conflicts.length + rejected.length;
 
   const close = () => {
-    setOpen(false);
+    device.inboxOpen.set(false);
     inboxButton.current?.focus();
   };
   const take = (back: boolean) => {
@@ -65,7 +66,7 @@ export function Pane({ device, openHistory }: { device: Device; openHistory: (ca
             data-testid="inbox-open"
             aria-expanded={open}
             aria-label={`Inbox, ${waiting} waiting`}
-            onClick={() => setOpen(!open)}
+            onClick={() => device.inboxOpen.set(!open)}
           >
             <Icon name="inbox" />
             <span class="wide-only">Inbox</span>
@@ -73,8 +74,9 @@ export function Pane({ device, openHistory }: { device: Device; openHistory: (ca
           </button>
         </div>
       </header>
+      <Trouble device={device} />
       <div class="pane-body">
-        <Board device={device} fresh={fresh} setFresh={setFresh} openInbox={() => setOpen(true)} openHistory={openHistory} />
+        <Board device={device} fresh={fresh} setFresh={setFresh} openInbox={() => device.inboxOpen.set(true)} openHistory={openHistory} />
         {open && <Inbox device={device} close={close} />}
       </div>
     </section>

@@ -119,7 +119,8 @@ function isTime(field: string): boolean {
 /** The fields of cards that an op sets. */
 function wantedBy(op: Op): Wanted[] {
   if (op.collection !== "demo-cards" || !("fields" in op)) return [];
-  return op.fields.map(({ field, value }) => ({ card: op.id, field, value }));
+  const order = ["title", "assignee", "start", "end"];
+  return op.fields.map(({ field, value }) => ({ card: op.id, field, value })).sort((a, b) => order.indexOf(a.field) - order.indexOf(b.field));
 }
 
 /** The gateway's message is fit for users; one word of ours goes before it where the board knows more. */

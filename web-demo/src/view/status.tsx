@@ -10,7 +10,7 @@ export function StatusLine({ device }: { device: Device }) {
   useNews((draw) => client.onStatus(draw), [client]);
   useNews((draw) => space.onStatus(draw), [space]);
   const offline = useWatch(line.offline);
-  const { state, pending, leader, lastError, lagMs, evicted } = client.status;
+  const { state, pending, leader, lastError, lagMs } = client.status;
   const spaceState = space.status?.state;
   const parked = spaceState === "parked" ? space.status?.error : undefined;
   const live = state === "live" && spaceState === "live";
@@ -29,7 +29,7 @@ export function StatusLine({ device }: { device: Device }) {
             : "no connection";
   const work = pending > 0 ? `${count(pending, "edit")} to send` : live ? "all saved" : "saved here";
   const why = parked?.message ?? (live || offline ? undefined : lastError?.message);
-  const more = [why, evicted && "The browser removed this device's data.", leader ? "" : "Another tab has the connection.", lagMs > 0 ? `The last edit took ${durationText(lagMs)}.` : ""]
+  const more = [why, leader ? "" : "Another tab has the connection.", lagMs > 0 ? `The last edit took ${durationText(lagMs)}.` : ""]
     .filter(Boolean)
     .join(" ");
   return (
@@ -46,11 +46,6 @@ export function StatusLine({ device }: { device: Device }) {
       <span class="dot" aria-hidden="true" />
       <span>{word}</span>
       <span class="quiet">{work}</span>
-      {state === "stopped" && (
-        <button type="button" class="link" onClick={() => client.reconnect()}>
-          try again
-        </button>
-      )}
       {why && <Icon name="alert" />}
     </p>
   );
