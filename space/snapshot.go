@@ -158,7 +158,7 @@ func (p *PageRead) chunk(req *ReadRequest, items []Item, over []overlaid) (Chunk
 	}
 	pos := p.pos
 	var page protocol.Page
-	size := 0
+	unstored := 0
 	flush := func() {
 		if len(page.Records) > 0 {
 			frames = protocol.AppendFrameNamed(frames, &page, p.names)
@@ -180,12 +180,13 @@ func (p *PageRead) chunk(req *ReadRequest, items []Item, over []overlaid) (Chunk
 			page.Collection = collection
 		}
 		page.Records = append(page.Records, state)
-		size += rec.Size()
 	}
 	last := len(items) == 0
 	for len(items) > 0 || len(over) > 0 {
-		if size >= req.MaxBytes {
-			last = false // what is not stored yet may be more than a page holds
+		if unstored >= req.MaxBytes {
+			// What the scan has read was paid for, and fits into a page. What is not stored
+			// yet may be more than that.
+			last = false
 			break
 		}
 		if len(items) == 0 || len(over) > 0 && over[0].key.compare(items[0].Key) <= 0 {
@@ -194,6 +195,7 @@ func (p *PageRead) chunk(req *ReadRequest, items []Item, over []overlaid) (Chunk
 			pos.after = next.key
 			if len(items) == 0 || next.key != items[0].Key {
 				add(next.record)
+				unstored += next.record.Size()
 				continue
 			}
 			if next.record.Version() >= items[0].Version {
