@@ -181,6 +181,9 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 tidegate: to be somebody else: tidegate token --user ada --space '*=write'
 `, access.DevelopmentUser)
 	}
+	if config.Demo {
+		said += fmt.Sprintf("tidegate: a board to try it on: %s://%s/\n", scheme, listener.Addr())
+	}
 	fmt.Fprint(stdout, said)
 	log.Info("listening", "address", listener.Addr().String(), "store", s.Store, "schema", s.Schema,
 		"development", verifier.Development(), "version", version())
