@@ -27,7 +27,7 @@ export function between(a: string, b: string): string {
     return fractionB === "" ? decrement(wholeB) : wholeB;
   }
   if (wholeA === wholeB) return wholeA + midpoint(fractionA, fractionB);
-  const more = increment(wholeA);
+  const more = step(wholeA, 1);
   return more !== "" && (b === "" || more < b) ? more : wholeA + midpoint(fractionA, "");
 }
 
@@ -53,29 +53,26 @@ function split(s: string): [whole: string, fraction: string] {
   return s.length < n ? ["", ""] : [s.slice(0, n), s.slice(n)];
 }
 
-/** The next integer part; empty if there is none. */
-function increment(whole: string): string {
+/**
+ * The integer part after (step 1) or before (step −1) another; empty if there is
+ * none after it. There is always one before it, since the least has no such.
+ */
+function step(whole: string, step: 1 | -1): string {
+  const end = step > 0 ? "0" : "z";
   for (let i = whole.length - 1; i > 0; i--) {
-    const d = digits.indexOf(whole[i]!) + 1;
-    if (d < 62) return whole.slice(0, i) + digits[d] + "0".repeat(whole.length - i - 1);
+    const digit = digits[digits.indexOf(whole[i]!) + step];
+    if (digit) return whole.slice(0, i) + digit + end.repeat(whole.length - i - 1);
   }
   const head = whole[0]!;
-  if (head === "z") return "";
-  const next = head === "Z" ? "a" : String.fromCharCode(head.charCodeAt(0) + 1);
-  return next + "0".repeat(integerLength(next) - 1);
+  if (step > 0 && head === "z") return "";
+  const next = step > 0 && head === "Z" ? "a" : step < 0 && head === "a" ? "Z" : String.fromCharCode(head.charCodeAt(0) + step);
+  return next + end.repeat(integerLength(next) - 1);
 }
 
-/** A position less than whole, which is not the least: the integer part before it. */
+/** A position less than whole, which is not the least integer part. */
 function decrement(whole: string): string {
-  for (let i = whole.length - 1; i > 0; i--) {
-    const d = digits.indexOf(whole[i]!) - 1;
-    if (d < 0) continue;
-    const less = whole.slice(0, i) + digits[d] + "z".repeat(whole.length - i - 1);
-    return less === leastInteger ? less + midpoint("", "") : less;
-  }
-  const head = whole[0]!;
-  const next = head === "a" ? "Z" : String.fromCharCode(head.charCodeAt(0) - 1);
-  return next + "z".repeat(integerLength(next) - 1);
+  const less = step(whole, -1);
+  return less === leastInteger ? less + midpoint("", "") : less;
 }
 
 /** A fraction between a and b, neither ending in "0"; an empty b stands for one. a < b. */

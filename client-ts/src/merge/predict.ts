@@ -1,11 +1,22 @@
-import type { Change, ChangeKind, FieldChange, FieldKind, Op, Value } from "../protocol/index.js";
+import type { ChangeKind, FieldChange, FieldChangeKind, FieldKind, FieldValue, Op, OpKind, Value } from "../protocol/index.js";
 import { numberRefusal } from "../protocol/writer.js";
 import { apply, elementChanges } from "./fold.js";
-import { findField, alive, valueOf } from "./record.js";
+import { alive, fieldOf, valueOf } from "./record.js";
 import type { Rec } from "./record.js";
 
 /** How a schema lays out a field; undefined where it does not say. */
 export type Kinds = (collection: string, field: string) => FieldKind | undefined;
+
+/** The changes that ops on a field make, those of arithmetic left out. */
+const changeOf: { readonly [kind in OpKind]?: FieldChangeKind } = {
+  unset: "unset",
+  "set-add": "set-added",
+  "set-remove": "set-removed",
+  "list-insert": "list-put",
+  "list-move": "list-moved",
+  "list-set": "list-set",
+  "list-remove": "list-removed",
+};
 
 /**
  * What a client shows of a record while an op on it is pending: the op's effect
@@ -18,60 +29,43 @@ export type Kinds = (collection: string, field: string) => FieldKind | undefined
  */
 export function predict(r: Rec | undefined, op: Op, kinds?: Kinds): Rec | undefined {
   const { collection, id } = op;
-  const change = (kind: ChangeKind, fields: readonly FieldChange[]) =>
-    apply(r, { collection, id, kind, fields } satisfies Change, r?.version ?? 0);
-  if (op.kind === "create") {
-    if (r) return r;
-    return change(
-      "create",
-      op.fields.flatMap(({ field, value }) => {
-        const kind = kinds?.(collection, field) ?? "plain";
-        return kind !== "plain" && Array.isArray(value) ? elementChanges(field, kind, value) : [plain(field, value)];
-      }),
-    );
-  }
-  if (op.kind === "undelete") return r?.deleted ? { collection, id, version: r.version, fields: r.fields } : r;
-  if (!alive(r)) return r;
-  if (op.kind === "delete" || op.kind === "resolve") return change("delete", []);
-  if (op.kind === "set") {
-    return change(
-      "fields",
-      op.fields.map(({ field, value }) => plain(field, value)),
-    );
-  }
-  const { field } = op as Exclude<typeof op, { kind: "delete" | "undelete" }>;
-  const one = (c: Partial<FieldChange> & Pick<FieldChange, "kind">) =>
-    change("fields", [{ field, value: undefined, element: "", position: "", ...c }]);
+  const version = r?.version ?? 0;
+  const change = (kind: ChangeKind, fields: readonly FieldChange[] = []) => apply(r, { collection, id, kind, fields }, version);
   switch (op.kind) {
-    case "unset":
-      return one({ kind: "unset" });
+    case "create":
+      return r ?? change("create", op.fields.flatMap((f) => created(f, kinds?.(collection, f.field))));
+    case "undelete":
+      return r?.deleted ? { collection, id, version, fields: r.fields } : r;
+  }
+  if (!alive(r)) return r;
+  switch (op.kind) {
+    case "delete":
+    case "resolve":
+      return change("delete");
+    case "set":
+      return change("fields", op.fields.flatMap((f) => created(f)));
     case "add":
     case "max":
     case "min": {
-      const next = compute(op.kind, valueOf(r, field), op.value);
-      return next === undefined ? r : one({ kind: "put", value: next });
+      const next = compute(op.kind, valueOf(r, op.field), op.value);
+      return next === undefined ? r : change("fields", [put(op.field, next)]);
     }
-    case "set-add":
-      return one({ kind: "set-added", value: op.value });
-    case "set-remove":
-      return one({ kind: "set-removed", value: op.value });
     case "list-insert": {
-      const { element, position, value } = op;
-      const f = findField(r, field);
-      if (f?.kind === "list" && f.elements.some((e) => e.element === element)) return r;
-      return one({ kind: "list-put", element, position, value });
+      const f = fieldOf(r, op.field);
+      if (f?.kind === "list" && f.elements.some((e) => e.element === op.element)) return r;
     }
-    case "list-move":
-      return one({ kind: "list-moved", element: op.element, position: op.position });
-    case "list-set":
-      return one({ kind: "list-set", element: op.element, value: op.value });
-    case "list-remove":
-      return one({ kind: "list-removed", element: op.element });
   }
+  // What is left names a field, and its parts are called as the change's are.
+  return change("fields", [{ ...put("", undefined), ...(op as Exclude<Op, { kind: "delete" | "undelete" }>), kind: changeOf[op.kind]! }]);
 }
 
-function plain(field: string, value: Value | undefined): FieldChange {
+function put(field: string, value: Value | undefined): FieldChange {
   return { field, kind: value === undefined ? "unset" : "put", value, element: "", position: "" };
+}
+
+/** What gives a field its value, laid out as its kind is. */
+function created({ field, value }: FieldValue, kind: FieldKind = "plain"): readonly FieldChange[] {
+  return kind !== "plain" && Array.isArray(value) ? elementChanges(field, kind, value) : [put(field, value)];
 }
 
 /**

@@ -38,11 +38,7 @@ export function alive(r: Rec | undefined): r is Rec {
 
 /** The field at a path; undefined if the record has no such, or is deleted. */
 export function fieldOf(r: Rec | undefined, path: string): FieldState | undefined {
-  return alive(r) ? findField(r, path) : undefined;
-}
-
-export function findField(r: Rec | undefined, path: string): FieldState | undefined {
-  return r?.fields.find((f) => f.field === path);
+  return alive(r) ? r.fields.find((f) => f.field === path) : undefined;
 }
 
 /** The content of a field as one value, the array of its elements for a set or a list; undefined if it has none. */
@@ -89,9 +85,9 @@ export function isVisible(f: FieldState): boolean {
  * is the state itself; what is not is put in order, and what is there twice goes.
  */
 export function recordFromState(state: RecordState): Rec {
-  const fields = strictly(state.fields.map(orderedField), compareFields, true).filter(isVisible);
-  const same = fields.length === state.fields.length && fields.every((f, i) => f === state.fields[i]);
-  return same ? state : { ...state, fields };
+  const { fields } = state;
+  if (isStrict(fields, compareFields) && fields.every((f) => orderedField(f) === f && isVisible(f))) return state;
+  return { ...state, fields: strictly(fields.map(orderedField), compareFields, true).filter(isVisible) };
 }
 
 function compareFields(a: FieldState, b: FieldState): number {
@@ -112,10 +108,14 @@ function orderedField(f: FieldState): FieldState {
 
 /** The list in strict order: itself, if it is; else sorted, and of what is equal the last or the first. */
 function strictly<T>(list: readonly T[], compare: (a: T, b: T) => number, last: boolean): readonly T[] {
-  if (list.every((v, i) => i === 0 || compare(list[i - 1]!, v) < 0)) return list;
+  if (isStrict(list, compare)) return list;
   const sorted = [...list].sort(compare); // which is stable
   return sorted.filter((v, i) => {
     const other = sorted[last ? i + 1 : i - 1];
     return other === undefined || compare(other, v) !== 0;
   });
+}
+
+function isStrict<T>(list: readonly T[], compare: (a: T, b: T) => number): boolean {
+  return list.every((v, i) => i === 0 || compare(list[i - 1]!, v) < 0);
 }

@@ -1,4 +1,5 @@
 import { ProtocolError } from "./errors.js";
+import type { Code } from "./errors.js";
 import { maxNameBytes, maxNames } from "./limits.js";
 import { textSize } from "./text.js";
 
@@ -61,23 +62,23 @@ export type NameKind = "collection name" | "record id" | "field path" | "propert
  * contain ".".
  */
 export function checkName(kind: NameKind, s: string): void {
-  const size = textSize(s);
   const single = kind === "collection name" || kind === "property name";
-  const parts = single ? [s] : kind === "field path" ? s.split(".") : [];
-  if (size > 0 && size <= maxNameBytes && !(single && s.includes(".")) && parts.every((part) => part && part[0] !== "_")) return;
-  const rule = single ? ', must not begin with "_" nor contain "."' : parts[0] !== undefined ? ', and no part between dots is empty or begins with "_"' : "";
-  throw new ProtocolError("malformed", `${kind} ${shown(s)} must have ${sizes}${rule}`, s.slice(0, maxNameBytes));
+  const parts = single || kind === "field path" ? s.split(".") : [];
+  if (isSized(s) && (!single || parts.length === 1) && parts.every((part) => part && part[0] !== "_")) return;
+  const rule = parts.length > 0 ? `${single ? ', and no "."' : ""}, and no part of it may be empty or begin with "_"` : "";
+  throw refused("malformed", kind, s, rule, s.slice(0, maxNameBytes));
 }
 
 /** Throws a ProtocolError unless s may name a space: 1 to 255 bytes of UTF-8 without control characters. */
 export function checkSpaceName(s: string): void {
-  const size = textSize(s);
-  if (size > 0 && size <= maxNameBytes && !/[\0-\x1f\x7f-\x9f]/.test(s)) return;
-  throw new ProtocolError("space-name", `the space's name ${shown(s)} must have ${sizes} and no control characters`);
+  if (!isSized(s) || /[\0-\x1f\x7f-\x9f]/.test(s)) throw refused("space-name", "space's name", s, ", and no control characters");
 }
 
-const sizes = `1 to ${maxNameBytes} bytes of UTF-8`;
+function isSized(s: string): boolean {
+  const size = textSize(s);
+  return size > 0 && size <= maxNameBytes;
+}
 
-function shown(s: string): string {
-  return JSON.stringify(s.slice(0, 64));
+function refused(code: Code, what: string, s: string, rule: string, field?: string): ProtocolError {
+  return new ProtocolError(code, `the ${what} ${JSON.stringify(s.slice(0, 64))} must have 1 to ${maxNameBytes} bytes of UTF-8${rule}`, field);
 }
