@@ -109,7 +109,7 @@ bench: ## benchmarks with allocations
 
 .PHONY: vectors
 vectors: ## write the shared test vectors anew (look at the diff)
-	go test -count=1 ./protocol -run Vectors -update
+	go test -count=1 ./protocol ./merge ./compress ./client -run 'Vectors$$' -update
 
 .PHONY: demo
 demo: web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json ## build the collaborative page into the gateway (needs Node)
