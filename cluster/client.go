@@ -142,8 +142,8 @@ func (c *client) enter() bool {
 	return !c.closed
 }
 
-// lost counts what was not sent, or not received in time.
-func (c *client) lost() uint64 {
+// Lost counts messages that were not sent, or not received in time.
+func (c *client) Lost() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lost := c.dropped.Load()

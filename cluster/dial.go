@@ -133,7 +133,7 @@ func (x *External) Status() Status {
 	status := Status{Trouble: x.trouble}
 	x.mu.Unlock()
 	status.Connected = x.Connected()
-	status.Dropped = x.lost()
+	status.Lost = x.Lost()
 	if status.Connected {
 		status.Peers = []string{x.conn.ConnectedServerName()}
 	}

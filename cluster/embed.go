@@ -303,7 +303,7 @@ func (e *Embedded) watch() {
 
 // Status says how the bus is.
 func (e *Embedded) Status() Status {
-	status := Status{Connected: e.Connected(), Peers: e.peers(), Dropped: e.client.lost()}
+	status := Status{Connected: e.Connected(), Peers: e.peers(), Lost: e.Lost()}
 	status.Refused, status.Trouble = e.log.trouble()
 	return status
 }

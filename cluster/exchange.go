@@ -131,17 +131,20 @@ func (s *subscription) end() {
 	s.close()
 }
 
-// Connected implements Bus.
+// Connected implements Bus: it is not cut off, nor are all others.
 func (n *Node) Connected() bool {
 	n.exchange.mu.RLock()
 	defer n.exchange.mu.RUnlock()
-	return n.exchange.nodes[n]
+	for other, plugged := range n.exchange.nodes {
+		if plugged && other != n {
+			return n.exchange.nodes[n]
+		}
+	}
+	return n.exchange.nodes[n] && len(n.exchange.nodes) == 1
 }
 
-// Status says how the node is.
-func (n *Node) Status() Status {
-	return Status{Connected: n.Connected(), Dropped: n.dropped.Load()}
-}
+// Lost counts messages that were not sent, or not received in time.
+func (n *Node) Lost() uint64 { return n.dropped.Load() }
 
 // Close implements Bus.
 func (n *Node) Close() error {

@@ -11,8 +11,8 @@ type Status struct {
 	// Peers are the names of those that are connected to this gateway directly, in
 	// order: other gateways, or the NATS server that it uses.
 	Peers []string
-	// Dropped counts messages that were not sent, or not received in time.
-	Dropped uint64
+	// Lost counts messages that were not sent, or not received in time.
+	Lost uint64
 	// Refused counts attempts to join that this gateway turned away.
 	Refused uint64
 	// Trouble is what last kept a peer away; empty if nothing has since the bus was

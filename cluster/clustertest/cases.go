@@ -153,11 +153,11 @@ func (s *suite) cancel() {
 
 func (s *suite) cancelInside() {
 	all := s.fleetOf(2)
-	ready := make(chan func(), 1)
+	ready, entered, cancelled := make(chan func(), 1), make(chan struct{}), make(chan struct{})
 	var calls atomic.Int64
-	cancelled := make(chan struct{})
 	cancel, err := all[1].Subscribe("news", func([]byte) {
 		if calls.Add(1) == 1 {
+			close(entered)
 			(<-ready)()
 			close(cancelled)
 		}
@@ -165,20 +165,23 @@ func (s *suite) cancelInside() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	ready <- cancel
 	stays := s.listen(all[1], "news")
-	s.until(stays, all[0], "news", "x")
-	s.within("cancelling from a call", func() {
+	s.within("hearing", func() {
 		for {
 			select {
-			case <-cancelled:
+			case <-entered:
 				return
 			default:
-				all[0].Publish("news", []byte("x")) // it may have missed the one that the other heard
+				all[0].Publish("news", []byte("x"))
 				runtime.Gosched()
 			}
 		}
 	})
+	for range 20 {
+		s.until(stays, all[0], "news", "meanwhile") // waits behind the call
+	}
+	ready <- cancel
+	s.within("cancelling from a call", func() { <-cancelled })
 	s.until(stays, all[0], "news", "after")
 	if got := calls.Load(); got != 1 {
 		s.Errorf("%d calls, the first of which cancelled", got)
