@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"errors"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -36,6 +39,15 @@ type metrics struct {
 	evicted        prometheus.Counter
 	trimmed        prometheus.Counter
 	damaged        prometheus.Counter
+
+	storeCalls   *prometheus.CounterVec   // by op and result
+	storeSeconds *prometheus.HistogramVec // by op
+
+	heard       prometheus.Counter
+	handedOver  *prometheus.CounterVec // by what: sent, late, taken
+	busSent     *prometheus.CounterVec // by kind
+	busReceived *prometheus.CounterVec // by kind
+	busRefused  *prometheus.CounterVec // by reason
 }
 
 // policies are the labels of conflicts, written down so that each series exists,
@@ -104,6 +116,27 @@ func newMetrics() *metrics {
 	m.trimmed = counter("trims_total", "Times the horizon was raised.")
 	m.damaged = counter("damaged_total", "Log entries or images that could not be read. Anything but 0 needs a person.")
 
+	m.storeCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tidegate", Name: "store_calls_total",
+		Help: "Calls to the store, by what became of them: \"taken\" is another gateway's turn, \"unknown\" an append that is being looked into."},
+		[]string{"op", "result"})
+	m.storeSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "tidegate", Name: "store_seconds",
+		Help: "How long calls to the store took.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15)}, []string{"op"})
+	m.registry.MustRegister(m.storeCalls, m.storeSeconds)
+	for _, op := range []string{"append", "log", "put", "get", "scan", "trim"} {
+		m.storeCalls.WithLabelValues(op, storeOK)
+		m.storeCalls.WithLabelValues(op, storeFailed)
+		m.storeSeconds.WithLabelValues(op)
+	}
+	m.heard = counter("commits_heard_total", "Of the commits of other gateways those that came over the bus, and needed no read of the store.")
+	m.handedOver = counters("mutations_handed_over_total", "direction",
+		"Mutations that gateways pass to the one that is nearer to the store: sent to it, late in showing up and so appended here, or taken from another.",
+		"sent", "late", "taken")
+	m.busSent = counters("bus_sent_total", "kind", "Messages to other gateways.", busKinds...)
+	m.busReceived = counters("bus_received_total", "kind", "Messages of other gateways.", busKinds...)
+	m.busRefused = counters("bus_refused_total", "reason",
+		"Messages of other gateways that were passed over: malformed, of a newer version (\"upgrade\"), or under a subject that is not theirs.",
+		refusedMalformed, refusedUpgrade, refusedSubject)
+
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -121,6 +154,32 @@ func (m *metrics) gauge(name, help string, labels prometheus.Labels, value func(
 func (m *metrics) counterFunc(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(
 		prometheus.CounterOpts{Namespace: "tidegate", Name: name, Help: help}, value))
+}
+
+// What becomes of a call to the store, as storeCalls names it.
+const (
+	storeOK      = "ok"
+	storeTaken   = "taken"
+	storeUnknown = "unknown"
+	storeFull    = "full"
+	storeFailed  = "failed"
+)
+
+// stored takes a call to the store.
+func (m *metrics) stored(op string, took time.Duration, err error) {
+	result := storeFailed
+	switch {
+	case err == nil:
+		result = storeOK
+	case errors.Is(err, space.ErrTaken):
+		result = storeTaken
+	case errors.Is(err, space.ErrUnknown):
+		result = storeUnknown
+	case errors.Is(err, space.ErrFull):
+		result = storeFull
+	}
+	m.storeCalls.WithLabelValues(op, result).Inc()
+	m.storeSeconds.WithLabelValues(op).Observe(took.Seconds())
 }
 
 // count takes what a space tells of itself.
@@ -141,6 +200,14 @@ func (m *metrics) count(event space.Event) {
 		vec.WithLabelValues(string(event.Policy)).Inc()
 	case space.EventFolded:
 		m.folded.Inc()
+	case space.EventOffered:
+		m.heard.Inc()
+	case space.EventHandOver:
+		m.handedOver.WithLabelValues("sent").Add(float64(event.N))
+	case space.EventHandOverLate:
+		m.handedOver.WithLabelValues("late").Add(float64(event.N))
+	case space.EventTaken:
+		m.handedOver.WithLabelValues("taken").Add(float64(event.N))
 	case space.EventRace:
 		m.appendTrouble.WithLabelValues("taken").Inc()
 	case space.EventUnknown:

@@ -155,6 +155,18 @@ func (s *Server) registerGauges() {
 	m.gauge("open_spaces", "Spaces that are open.", nil, func() float64 { return float64(s.spaces.count()) })
 	m.gauge("checkpoint_lag_commits", "Commits that opening the open space that is worst off would have to fold.", nil,
 		s.spaces.checkpointLag)
+	if bus := s.cfg.Bus; bus != nil {
+		m.gauge("bus_connected", "1 if other gateways can be heard, as far as is known; else spaces are polled.", nil, func() float64 {
+			if bus.Connected() {
+				return 1
+			}
+			return 0
+		})
+		if counts, does := bus.(interface{ Lost() uint64 }); does {
+			m.counterFunc("bus_lost_total", "Messages to other gateways that were not sent, and messages of theirs that came faster than they were taken.",
+				func() float64 { return float64(counts.Lost()) })
+		}
+	}
 	m.counterFunc("received_bytes_total", "Bytes read from WebSocket connections.",
 		func() float64 { return float64(s.bytesIn.Load()) })
 	m.counterFunc("sent_bytes_total", "Bytes written to WebSocket connections.",

@@ -84,7 +84,7 @@ func TestPresenceIsBounded(t *testing.T) {
 		h.join(s, false)
 		h.set(s, protocol.True)
 	}
-	if got := len(h.rooms[watcher.key].present); got != maxPresent {
+	if got := len(h.rooms[watcher.key].here); got != maxPresent {
 		t.Errorf("%d devices are present, want %d", got, maxPresent)
 	}
 	for range 2 * maxInboxPresence {

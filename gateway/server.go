@@ -33,6 +33,9 @@ type Config struct {
 	// Exclusive is true if nobody else appends to Store while this gateway runs: an
 	// embedded store in a locked file, or one in memory.
 	Exclusive bool
+	// Bus leads to the other gateways on Store; nil for none: then, unless it is
+	// Exclusive, what they append is found by polling.
+	Bus Bus
 	// Verifier says what tokens allow. If it is one for development, only requests
 	// by a local name are served.
 	Verifier *access.Verifier
@@ -73,11 +76,17 @@ type Config struct {
 	TLS *tls.Config
 	// Log is where to log; nil for nowhere. Tokens are never logged.
 	Log *slog.Logger
+
+	// tune may change how spaces are run; for tests.
+	tune func(*space.Options)
 }
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Store == nil || c.Verifier == nil {
 		return c, errors.New("a gateway needs a store and a verifier")
+	}
+	if c.Exclusive && c.Bus != nil {
+		return c, errors.New("a gateway that has its store to itself has no others to talk to")
 	}
 	for _, origin := range c.AllowedOrigins {
 		if err := access.CheckAllowedOrigin(origin); err != nil {
@@ -128,6 +137,7 @@ type Server struct {
 	metrics  *metrics
 	spaces   *spaceMeters
 	presence *presenceHub
+	peers    *peers // nil without a bus
 	arrivals *addressLimits
 	health   *health
 	demo     *demo // nil without the page
@@ -145,7 +155,7 @@ type Server struct {
 }
 
 // New makes a gateway over cfg.Store, or says what is wrong with cfg. It reads
-// nothing yet.
+// nothing yet. With a Bus it listens from here on, and Shutdown ends that.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -172,7 +182,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		schema = s.demo.schema
 	}
-	s.manager = space.NewManager(cfg.Store, space.Options{
+	options := space.Options{
 		Config: space.Config{
 			Gateway:     cfg.Name,
 			Schema:      schema,
@@ -186,10 +196,19 @@ func New(cfg Config) (*Server, error) {
 		Log:      cfg.Log,
 		Hooks: space.Hooks{
 			Event:  s.spaces.event,
-			Opened: s.spaces.opened,
-			Closed: s.spaces.closed,
+			Store:  s.metrics.stored,
+			Opened: s.spaceOpened,
+			Closed: s.spaceClosed,
 		},
-	})
+	}
+	if cfg.Bus != nil {
+		s.peers = newPeers(cfg.Bus, cfg.Name, s.presence, s.metrics, cfg.Log)
+		options.Peers = s.peers
+	}
+	if cfg.tune != nil {
+		cfg.tune(&options)
+	}
+	s.manager = space.NewManager(cfg.Store, options)
 	s.health = newHealth(cfg.Store, cfg.Verifier)
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -202,6 +221,11 @@ func New(cfg Config) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	s.registerGauges()
+	if s.peers != nil {
+		if err := s.peers.start(s.manager); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -265,7 +289,26 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-s.drained:
 	case <-ctx.Done():
 	}
-	return errors.Join(<-stopped, s.manager.Close(ctx))
+	err := errors.Join(<-stopped, s.manager.Close(ctx))
+	if s.peers != nil {
+		s.peers.close() // last: what was appended in the end has been told
+	}
+	return err
+}
+
+// spaceOpened and spaceClosed are hooks of space.Manager.
+func (s *Server) spaceOpened(key space.Key) {
+	s.spaces.opened(key)
+	if s.peers != nil {
+		s.peers.opened(key)
+	}
+}
+
+func (s *Server) spaceClosed(key space.Key) {
+	s.spaces.closed(key)
+	if s.peers != nil {
+		s.peers.closed(key)
+	}
 }
 
 // serveWebSocket answers a handshake and, if it is to be, starts a connection.

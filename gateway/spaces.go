@@ -35,7 +35,7 @@ func newSpaceMeters(m *metrics) *spaceMeters {
 	return &spaceMeters{metrics: m, open: map[space.Key]*spaceMeter{}}
 }
 
-// opened and closed are hooks of space.Manager.
+// opened and closed are told of each space.
 func (s *spaceMeters) opened(key space.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
