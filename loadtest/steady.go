@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -117,14 +118,28 @@ func (c *SteadyCommand) act(ctx context.Context, d *device) error {
 			return nil
 		case free <- struct{}{}:
 		}
-		text := fmt.Sprintf("%s/%d ", d.name, n)
-		text += strings.Repeat("x", max(0, c.Bytes-len(text)))
+		text := prose(random, fmt.Sprintf("%s, %d:", d.name, n), c.Bytes)
 		if err := d.mutate(ctx, "", func(tx *client.Tx) {
-			tx.Edit(notes, noteID(random.IntN(c.Records))).Set("title", text[:c.Bytes])
+			tx.Edit(notes, noteID(random.IntN(c.Records))).Set("title", text)
 		}, func(protocol.Verdict, uint64) { <-free }); err != nil {
 			return err
 		}
 	}
+}
+
+// words are what prose is made of: text that packs about as well as people's.
+var words = strings.Fields("a ahead all anchor and at ballast bay beacon boat bridge buoy by calm captain cargo chart coast " +
+	"compass crew current deck deep depth dock drift ebb ferry fish flag flood fog for from gale galley gate gull harbour " +
+	"helm high hull in island jetty keel knot lantern lee lighthouse line log low mast moor moon net north oar of on over " +
+	"pier pilot port quay reef rope rudder sail salt sand sea shore signal sound south spring storm surf tide to under wave")
+
+// prose returns a text of so many bytes.
+func prose(random *rand.Rand, begin string, bytes int) string {
+	text := make([]byte, 0, bytes+16)
+	for text = append(text, begin...); len(text) < bytes; {
+		text = append(append(text, ' '), words[random.IntN(len(words))]...)
+	}
+	return string(text[:bytes])
 }
 
 // check counts the records: what stands in them, the oracle knows.
