@@ -7,10 +7,12 @@ SHELL      := /bin/bash
 .ONESHELL:
 .DEFAULT_GOAL := run
 
-# Simulator seeds, SIGKILLs of the real binary, and time per fuzz target.
-SEEDS    ?= 2000
-KILLS    ?= 30
-FUZZTIME ?= 20s
+# Simulator seeds, SIGKILLs of the real binary, appends of unknown outcome, and time
+# per fuzz target.
+SEEDS     ?= 2000
+KILLS     ?= 30
+AMBIGUOUS ?= 100
+FUZZTIME  ?= 20s
 
 # Real histories to replay. They are not part of the repository.
 HISTORIES ?= ../shared/data/histories
@@ -96,10 +98,15 @@ replay: build ## real histories through real sockets: plain, with chaos, with ki
 	./tidegate loadtest replay $(HISTORY) --self --chaos
 	./tidegate loadtest replay $(HISTORY) --self --kill-every 1s
 
+.PHONY: ambiguous
+ambiguous: engines ## appends of unknown outcome to DynamoDB, AMBIGUOUS of them
+	TIDEGATE_AMBIGUOUS=$(AMBIGUOUS) go test -count=1 -timeout 0 -v ./dynamo -run '^TestAmbiguous$$'
+
 .PHONY: soak
 soak: ## the long run: as test, with figures for a night
 	$(MAKE) sim SEEDS=$(or $(SOAK_SEEDS),200000)
 	$(MAKE) kill KILLS=$(or $(SOAK_KILLS),1000)
+	$(MAKE) ambiguous AMBIGUOUS=$(or $(SOAK_AMBIGUOUS),100000)
 	DEMO_KILLS=$(or $(SOAK_PAGE_KILLS),100) $(MAKE) page
 	$(MAKE) fuzz FUZZTIME=$(or $(SOAK_FUZZTIME),30m)
 
