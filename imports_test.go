@@ -85,6 +85,11 @@ var rules = map[string]rule{
 		outside: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"},
 		reason:  "a store: remembers bytes under the contract, never merges",
 	},
+	"transfer": {
+		// compress: an export is packed by the coder whose every decode is bounded.
+		inside: []string{"protocol", "space", "compress"},
+		reason: "moves spaces between any two stores: it knows the Store contract and no store",
+	},
 	"access": {
 		inside:  []string{"protocol"},
 		outside: []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3", "github.com/MicahParks/jwkset", "cel.dev/cel-go", "golang.org/x/time"},
