@@ -25,6 +25,7 @@ export const entries = {
   schema: "src/schema/index.ts",
   react: "src/react/index.ts",
   undo: "src/undo/index.ts",
+  engine: "src/local.ts",
   sqlite: "src/store/sqlite.ts",
 };
 

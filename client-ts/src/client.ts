@@ -1,11 +1,10 @@
-import type { Engine, EngineEvent, SpaceOptions } from "./engine.js";
+import type { Engine, EngineEvent, EngineOptions, SpaceOptions } from "./engine.js";
 import { TideError } from "./error.js";
 import type { RejectedMutation } from "./inbox.js";
 import type { Collections } from "./rows.js";
-import type { EngineOptions } from "./shell.js";
 import { Space } from "./space.js";
 import type { SpaceHost, Undo } from "./space.js";
-import type { Status } from "./status.js";
+import type { Stats, Status } from "./status.js";
 import { memoryStore } from "./store/memory.js";
 import type { Store } from "./store/store.js";
 import { tabsEngine } from "./tabs/tabs.js";
@@ -21,7 +20,7 @@ export interface ClientOptions<S extends Collections = any> extends Omit<EngineO
   readonly schema?: Rules<S>;
   /** From "@tidegate/client/undo": gives spaces undo and redo. */
   readonly undo?: (space: Space<any>) => Undo;
-  /** Makes the engine. The default shares one among the tabs that have the same store; LocalEngine runs it in this tab alone. */
+  /** Makes the engine. The default shares one among the tabs that have the same store; LocalEngine, of ./engine, runs it in this tab alone. */
   readonly engine?: (options: EngineOptions) => Engine;
 }
 
@@ -84,6 +83,11 @@ export class Client<S extends Collections = any> {
   /** The client's condition: the same object until it changes. */
   get status(): Status {
     return this.engine.status();
+  }
+
+  /** What was counted since the client was started; undefined in a tab that follows another. */
+  get stats(): Stats | undefined {
+    return this.engine.stats();
   }
 
   /** Calls `listener` with the client's condition, at once and after each change; returns how to stop that. */

@@ -1,6 +1,7 @@
 import type { Core, CoreSpace } from "./core.js";
 import { dropConflict, saveConflict } from "./persist.js";
 import type { BlobID, Conflict, Fetched } from "./protocol/index.js";
+import { sameConflict } from "./notice.js";
 import { live } from "./subscribe.js";
 import { keyText } from "./watch.js";
 
@@ -9,11 +10,6 @@ export function keepConflict(s: CoreSpace, conflict: Conflict): void {
   if (conflict.open || s.conflicts.some((have) => sameConflict(have, conflict))) return;
   saveConflict(s, conflict);
   changed(s, conflict, [...s.conflicts, conflict]);
-}
-
-/** Whether two notices tell of the same thing: a device is told once a commit and field. */
-export function sameConflict(a: Conflict, b: Conflict): boolean {
-  return a.seq === b.seq && a.collection === b.collection && a.id === b.id && a.field === b.field && a.element === b.element;
 }
 
 function changed(s: CoreSpace, about: Conflict, list: readonly Conflict[]): void {

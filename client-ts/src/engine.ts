@@ -3,11 +3,46 @@
 // leading tab's core has. Both hold the same View of a space, so that reading is
 // synchronous and one code everywhere.
 import type { BlobID, Conflict, DeviceID, DevicePresence, Mutation, Value, Verdict } from "./protocol/index.js";
+import type { CoreConfig } from "./core.js";
+import type { Backoff } from "./reconnect.js";
 import type { RejectedEntry } from "./rejected.js";
-import type { SpaceStatus, Status } from "./status.js";
+import type { SpaceStatus, Stats, Status } from "./status.js";
+import type { Store } from "./store/store.js";
+import type { Dial, WebSocketMaker } from "./transport.js";
+import type { Rules } from "./tx.js";
 import type { View } from "./view.js";
 import type { Changes } from "./watch.js";
 
+/** Settings of an engine. */
+export interface EngineOptions {
+  /** The gateway's: ws, wss, http or https; in a page also a path. */
+  readonly url: string;
+  /**
+   * Returns an access token; called before every connection, and before the token
+   * in use expires. `fresh` is true if the gateway refused the last one. It may ask
+   * the user. While it fails the client stays offline and tries again. Left out:
+   * none, which a gateway accepts in development mode only.
+   */
+  readonly token?: (fresh: boolean) => string | Promise<string>;
+  /** Keeps the client's state. The engine owns it. */
+  readonly store: Store;
+  /** What is known of the schema. */
+  readonly rules?: Rules;
+  /** Instead of the platform's; Node 20 has none. */
+  readonly webSocket?: WebSocketMaker;
+  /** Instead of a WebSocket, for tests and other transports. */
+  readonly dial?: Dial;
+  /** Instead of Date.now. It decides neither order nor outcome. */
+  readonly now?: () => number;
+  /** Returns fresh random bytes; the platform's crypto unless given. */
+  readonly random?: (bytes: number) => Uint8Array;
+  /** Bounds the wait before a connection is tried again, in milliseconds: 250 to 30,000. */
+  readonly backoff?: Partial<Backoff>;
+  /** How many bytes the gateway may send ahead of what the client has taken (1 MiB). */
+  readonly window?: number;
+  /** What can unpack compressed deliveries, and its names; plain ones are always taken. */
+  readonly compression?: Pick<CoreConfig, "compression" | "decompress">;
+}
 /** What the app wants of a space. */
 export interface SpaceOptions {
   /**
@@ -108,6 +143,8 @@ export interface Engine {
 
   /** The client's condition. The same object until it changes. */
   status(): Status;
+  /** What was counted since the engine was started; undefined in a tab that follows another. */
+  stats(): Stats | undefined;
   /** Calls `listener` after each change; returns how to stop that. */
   watch(listener: (event: EngineEvent) => void): () => void;
   /** Tries to connect at once, also after the gateway stopped the client. */

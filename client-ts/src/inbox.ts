@@ -2,14 +2,13 @@
 import type { SpaceData } from "./engine.js";
 import { TideError } from "./error.js";
 import { valueOf } from "./merge/index.js";
-import { conflictCollection, decodeMutation, noBlob } from "./protocol/index.js";
+import { conflictCollection, noBlob } from "./protocol/index.js";
 import type { Author, BlobID, Conflict as Settled, Mutation, Op, RecordState, RejectCode, Value, Verdict } from "./protocol/index.js";
-import { rejectedOps } from "./rejected.js";
 import type { RejectedEntry } from "./rejected.js";
 import { isObject } from "./rows.js";
 import type { Space } from "./space.js";
 import type { Tx } from "./tx.js";
-import { quiet, whyRejected } from "./write.js";
+import { quiet, rejectedOps, whyRejected } from "./write.js";
 import type { Write } from "./write.js";
 
 /** One of the two edits of a conflict. */
@@ -123,20 +122,17 @@ function* openRecords({ view }: SpaceData): Iterable<RecordState> {
 export function rejectedOf(space: Space): () => readonly RejectedMutation[] | undefined {
   return kept<RejectedEntry, RejectedMutation>(
     () => space.data?.rejected,
-    (entry) => {
-      const mutation = decodeMutation(entry.body);
-      return {
-        space: space.name,
-        id: entry.order,
-        ...whyRejected(entry.verdict),
-        verdict: entry.verdict,
-        mutation,
-        ops: rejectedOps(mutation, entry.verdict),
-        retry: () => space.retry(entry.order),
-        edit: (edit) => space.retry(entry.order, edit),
-        discard: () => space.discard(entry.order),
-      };
-    },
+    ({ order, verdict, mutation }) => ({
+      space: space.name,
+      id: order,
+      ...whyRejected(verdict),
+      verdict,
+      mutation,
+      ops: rejectedOps(mutation, verdict),
+      retry: () => space.retry(order),
+      edit: (edit) => space.retry(order, edit),
+      discard: () => space.discard(order),
+    }),
   );
 }
 

@@ -220,8 +220,7 @@ function loadSpaceEntry(s: CoreSpace, kind: string, k: Scanner, v: Scanner): voi
       const [verdict] = decodeOne(v.take(v.uint(4)), "verdicts").list;
       if (!verdict) throw new Error("it has no verdict");
       const body = v.rest();
-      decodeMutation(body);
-      s.rejected = [...s.rejected, { order, device, counter, verdict, body }];
+      s.rejected = [...s.rejected, { order, device, counter, verdict, body, mutation: decodeMutation(body) }];
       break;
     }
     case "c":

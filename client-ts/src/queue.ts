@@ -10,10 +10,11 @@ import {
 import type { DeviceID, Hash, Mutation, RejectCode, Subscribed, Value, Verdict, Verdicts } from "./protocol/index.js";
 import { dropPending, savePending } from "./persist.js";
 import { progress, protocolError } from "./reconnect.js";
-import { confirmSaved, discard, reject, rejectedOps } from "./rejected.js";
+import { confirmSaved, discard, reject } from "./rejected.js";
 import { live, recentAt, resubscribe, resubscribeLater } from "./subscribe.js";
 import type { Predicted } from "./view.js";
 import { keyText } from "./watch.js";
+import { rejectedOps } from "./write.js";
 
 /** A mutation that is predicted in the view. */
 export interface Pending extends Predicted {

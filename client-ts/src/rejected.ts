@@ -2,7 +2,7 @@
 import type { Core, CoreSpace } from "./core.js";
 import { sameBytes } from "./layout.js";
 import { dropRejected, saveRejected } from "./persist.js";
-import type { DeviceID, Mutation, Op, Verdict } from "./protocol/index.js";
+import type { DeviceID, Mutation, Verdict } from "./protocol/index.js";
 import type { Pending } from "./queue.js";
 
 /** A rejected mutation that waits for the user. */
@@ -14,6 +14,8 @@ export interface RejectedEntry {
   readonly counter: number;
   readonly verdict: Verdict;
   readonly body: Uint8Array;
+  /** What the body holds. */
+  readonly mutation: Mutation;
 }
 
 /**
@@ -23,13 +25,13 @@ export interface RejectedEntry {
  */
 export function reject(c: Core, s: CoreSpace, p: Pending, verdict: Verdict, confirm: boolean): number {
   if (confirm) confirmSaved(s, p.counter);
-  const { device, counter, body } = p;
+  const { device, counter, body, mutation } = p;
   // It may be kept already: a crash came between the entry and the cursor.
   const kept = s.rejected.find((e) => e.device === device && e.counter === counter && sameBytes(e.body, body));
   if (kept) return kept.order;
   // The time, so that a number does not come again when the list was empty.
   const order = Math.max(c.now, 1, (s.rejected.at(-1)?.order ?? 0) + 1);
-  const entry: RejectedEntry = { order, device, counter, verdict, body };
+  const entry: RejectedEntry = { order, device, counter, verdict, body, mutation };
   s.rejected = [...s.rejected, entry];
   saveRejected(s, entry);
   s.newsOfRejected = c.statusChanged = true;
@@ -40,12 +42,6 @@ export function reject(c: Core, s: CoreSpace, p: Pending, verdict: Verdict, conf
 export function confirmSaved(s: CoreSpace, counter: number): void {
   s.confirmLater.push(counter);
   s.save();
-}
-
-/** The ops of a mutation that were rejected. */
-export function rejectedOps(m: Mutation, v: Verdict): readonly Op[] {
-  if (v.ops.length !== m.ops.length) return m.ops;
-  return m.ops.filter((_, i) => v.ops[i]?.outcome === "rejected");
 }
 
 /** Takes a rejected mutation off the list; false if it is not there. */

@@ -2,12 +2,11 @@
 // timer, and nothing in it decides.
 import { dismiss, fetch } from "./conflicts.js";
 import { Core } from "./core.js";
-import type { CoreConfig, CoreEvent } from "./core.js";
+import type { CoreEvent } from "./core.js";
 import { message } from "./cursor.js";
-import type { Engine, EngineEvent, Judged, Origin, SpaceData, SpaceOptions, Submission } from "./engine.js";
+import type { Engine, EngineEvent, EngineOptions, Judged, Origin, SpaceData, SpaceOptions, Submission } from "./engine.js";
 import { TideError, tideError } from "./error.js";
 import { exportEntries } from "./layout.js";
-import type { Kinds } from "./merge/index.js";
 import { allEntries, persisted } from "./persist.js";
 import { setPresence } from "./presence.js";
 import { closeCode, codeOfClose, uuidV7 } from "./protocol/index.js";
@@ -15,49 +14,17 @@ import type { BlobID, Conflict, Mutation, Value } from "./protocol/index.js";
 import { mutate } from "./queue.js";
 import type { Pending } from "./queue.js";
 import { connectFailed, connected, disconnected, reconnect, tokenRefreshed } from "./reconnect.js";
-import type { Backoff } from "./reconnect.js";
 import { discard } from "./rejected.js";
 import type { Stats, Status } from "./status.js";
 import { StoreError } from "./store/store.js";
-import type { Batch, Store } from "./store/store.js";
+import type { Batch } from "./store/store.js";
 import { outcome, taken } from "./tabs/taken.js";
 import { webSocketDialer } from "./transport.js";
-import type { Dial, Transport, WebSocketMaker } from "./transport.js";
-import type { Rules } from "./tx.js";
+import type { Dial, Transport } from "./transport.js";
+import { kindsOf } from "./tx.js";
+import { waiting } from "./waiting.js";
+import type { Waiting } from "./waiting.js";
 import { tell } from "./watch.js";
-
-export type { Backoff } from "./reconnect.js";
-
-/** Settings of an engine. */
-export interface EngineOptions {
-  /** The gateway's: ws, wss, http or https; in a page also a path. */
-  readonly url: string;
-  /**
-   * Returns an access token; called before every connection, and before the token
-   * in use expires. `fresh` is true if the gateway refused the last one. It may ask
-   * the user. While it fails the client stays offline and tries again. Left out:
-   * none, which a gateway accepts in development mode only.
-   */
-  readonly token?: (fresh: boolean) => string | Promise<string>;
-  /** Keeps the client's state. The engine owns it. */
-  readonly store: Store;
-  /** What is known of the schema. */
-  readonly rules?: Rules;
-  /** Instead of the platform's; Node 20 has none. */
-  readonly webSocket?: WebSocketMaker;
-  /** Instead of a WebSocket, for tests and other transports. */
-  readonly dial?: Dial;
-  /** Instead of Date.now. It decides neither order nor outcome. */
-  readonly now?: () => number;
-  /** Returns fresh random bytes; the platform's crypto unless given. */
-  readonly random?: (bytes: number) => Uint8Array;
-  /** Bounds the wait before a connection is tried again, in milliseconds: 250 to 30,000. */
-  readonly backoff?: Partial<Backoff>;
-  /** How many bytes the gateway may send ahead of what the client has taken (1 MiB). */
-  readonly window?: number;
-  /** What can unpack compressed deliveries, and its names; plain ones are always taken. */
-  readonly compression?: Pick<CoreConfig, "compression" | "decompress">;
-}
 
 /** Bounds an attempt to connect, the token's fetch included, in milliseconds. */
 const dialWithin = 30_000;
@@ -65,23 +32,6 @@ const dialWithin = 30_000;
 const longestTimer = 2 ** 31 - 1;
 /** What may pass by itself: the store is asked again. */
 const passing = ["store-quota", "store-blocked", "store-unavailable"];
-
-export interface Waiting<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: TideError) => void;
-}
-
-export function waiting<T>(): Waiting<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: TideError) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  promise.catch(() => {}); // whoever wants to know hears it, too
-  return { promise, resolve, reject };
-}
 
 interface Submitted extends Submission {
   /** Its place in the queue; undefined if it has left it. */
@@ -145,8 +95,7 @@ export class LocalEngine implements Engine {
     return this.#opening;
   }
 
-  /** What the client did since it was started. */
-  get stats(): Stats | undefined {
+  stats(): Stats | undefined {
     return this.#core?.stats;
   }
 
@@ -510,14 +459,6 @@ const none: Status = {
   state: "offline", pending: 0, sent: 0, rejected: 0, conflicts: 0, leader: true, lastError: undefined, retryAt: undefined,
   user: "", lagMs: 0, clockMs: 0, evicted: false,
 };
-
-/** How a schema lays out fields. */
-export function kindsOf(rules: Rules): Kinds {
-  return (collection, field) => {
-    const policy = rules.policy(collection, field);
-    return policy === "set" || policy === "list" ? policy : undefined;
-  };
-}
 
 function storeError(error: unknown): TideError {
   return error instanceof StoreError

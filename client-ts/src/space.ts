@@ -5,9 +5,8 @@ import { conflictsOf, gone, rejectedOf } from "./inbox.js";
 import type { Conflict, RejectedMutation } from "./inbox.js";
 import { alive, stateHash } from "./merge/index.js";
 import type { Rec } from "./merge/index.js";
-import { canonicalValue, checkSpaceName, conflictCollection, decodeMutation } from "./protocol/index.js";
+import { canonicalValue, checkSpaceName, conflictCollection } from "./protocol/index.js";
 import type { Mutation, Op, RecordState, Verdict } from "./protocol/index.js";
-import { rejectedOps } from "./rejected.js";
 import { createTable } from "./query/index.js";
 import type { Table } from "./query/index.js";
 import { rowOf } from "./rows.js";
@@ -17,7 +16,7 @@ import { Making } from "./tx.js";
 import type { Desk, Rules, Tx } from "./tx.js";
 import { keyText, tell, watchable } from "./watch.js";
 import type { Key, Watchable } from "./watch.js";
-import { Rejected, quiet } from "./write.js";
+import { Rejected, quiet, rejectedOps } from "./write.js";
 import type { Write } from "./write.js";
 
 /** A device that shows its presence in a space. */
@@ -288,7 +287,7 @@ export class Space<S extends Collections = any> {
     return this.run(() => {
       const entry = this.data?.rejected.find((e) => e.order === order);
       if (!entry) throw gone();
-      if (!edit) return this.#submitOps(rejectedOps(decodeMutation(entry.body), entry.verdict), order);
+      if (!edit) return this.#submitOps(rejectedOps(entry.mutation, entry.verdict), order);
       const tx = new Making(this.#desk());
       edit(tx as Tx<S>);
       return this.submit(tx.finish(), order);

@@ -236,3 +236,11 @@ function guard<T>(field: string, run: () => T): T {
     });
   }
 }
+
+/** How a schema lays out fields. */
+export function kindsOf(rules: Rules): Kinds {
+  return (collection, field) => {
+    const policy = rules.policy(collection, field);
+    return policy === "set" || policy === "list" ? policy : undefined;
+  };
+}

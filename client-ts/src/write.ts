@@ -1,4 +1,4 @@
-import type { RejectCode, Verdict } from "./protocol/index.js";
+import type { Mutation, Op, RejectCode, Verdict } from "./protocol/index.js";
 
 /** A mutation on its way. It need not be kept or waited for. */
 export interface Write {
@@ -25,6 +25,12 @@ export function quiet<W extends Write>(write: W): W {
   write.local.catch(() => {});
   write.durable.catch(() => {});
   return write;
+}
+
+/** The ops of a mutation that were rejected. */
+export function rejectedOps(m: Mutation, v: Verdict): readonly Op[] {
+  if (v.ops.length !== m.ops.length) return m.ops;
+  return m.ops.filter((_, i) => v.ops[i]?.outcome === "rejected");
 }
 
 /** What of a verdict is for the user: of the whole, or of the first op that was rejected. */

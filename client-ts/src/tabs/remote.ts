@@ -1,17 +1,17 @@
-import { sameConflict } from "../conflicts.js";
 import type { Engine, EngineEvent, Judged, SpaceData, SpaceOptions, Submission } from "../engine.js";
 import { TideError } from "../error.js";
 import { sameState } from "../merge/index.js";
 import type { Kinds } from "../merge/index.js";
+import { sameConflict } from "../notice.js";
 import { noDevice } from "../protocol/index.js";
 import type { BlobID, Conflict, DeviceID, DevicePresence, Mutation, Value } from "../protocol/index.js";
 import type { RejectedEntry } from "../rejected.js";
 import type { LocalEngine } from "../shell.js";
-import { waiting } from "../shell.js";
-import type { Waiting } from "../shell.js";
 import type { SpaceStatus, Status } from "../status.js";
 import { View } from "../view.js";
 import type { Predicted } from "../view.js";
+import { waiting } from "../waiting.js";
+import type { Waiting } from "../waiting.js";
 import { keyOf, keyText, tell } from "../watch.js";
 import { unpackError, unpackStatus } from "./channel.js";
 import type { Answer, Call, PendingState, Port, Request, Sent, SpaceNews } from "./channel.js";
@@ -155,6 +155,8 @@ export class RemoteEngine implements Engine {
   reconnect(): void {
     void this.#call("reconnect").catch(() => {});
   }
+
+  stats(): undefined {}
 
   status(): Status {
     return this.#status;
@@ -371,7 +373,7 @@ export class RemoteEngine implements Engine {
       s.pending.delete(id);
       if (p) view.unpredict(p);
     }
-    for (const { predicted } of own) if (this.#mine.some((mine) => mine.predicted === predicted)) view.predict(predicted as Predicted);
+    for (const { predicted } of own) if (predicted) view.predict(predicted); // the leader has not taken it meanwhile
     const { device, base, rejected, conflicts, present, status } = news;
     s.device = device;
     s.base = base;

@@ -1,14 +1,14 @@
-import type { Engine, EngineEvent, SpaceData, SpaceOptions, Submission } from "../engine.js";
+import type { Engine, EngineEvent, EngineOptions, SpaceData, SpaceOptions, Submission } from "../engine.js";
 import { TideError, tideError } from "../error.js";
 import { toHex, uuidV7 } from "../protocol/index.js";
 import type { BlobID, Conflict, Mutation, Value } from "../protocol/index.js";
-import { LocalEngine, kindsOf } from "../shell.js";
-import type { EngineOptions } from "../shell.js";
-import type { Status } from "../status.js";
+import type { LocalEngine } from "../shell.js";
+import type { Stats, Status } from "../status.js";
+import { kindsOf } from "../tx.js";
 import { tell } from "../watch.js";
 import { port, tabsVersion } from "./channel.js";
 import type { ChannelLike, Message, Port } from "./channel.js";
-import { Leader } from "./leader.js";
+import type { Leader } from "./leader.js";
 import { RemoteEngine } from "./remote.js";
 
 /** What tabs need of their platform; navigator.locks and BroadcastChannel have it. */
@@ -39,8 +39,14 @@ export function tabsPlatform(): TabsPlatform | undefined {
  */
 export function tabsEngine(options: EngineOptions, platform = tabsPlatform()): Engine {
   const { name } = options.store;
-  return platform && name !== undefined ? new TabsEngine(options, `tidegate:${name}`, platform) : new LocalEngine(options);
+  return platform && name !== undefined ? new TabsEngine(options, `tidegate:${name}`, platform) : new TabsEngine(options, "", alone);
 }
+
+/** Where there is one tab, it leads at once. */
+const alone: TabsPlatform = {
+  lock: (name, held) => void (name === "" && held()),
+  channel: () => ({ postMessage() {}, close() {}, onmessage: null }),
+};
 
 class TabsEngine implements Engine {
   readonly #options: EngineOptions;
@@ -103,7 +109,11 @@ class TabsEngine implements Engine {
     return this.#engine.fetch(space, blob);
   }
   status(): Status {
-    return this.#engine.status();
+    // What keeps this tab's own store from being loaded is worth knowing before it is.
+    return (this.#local ?? this.#engine).status();
+  }
+  stats(): Stats | undefined {
+    return this.#engine.stats();
   }
   watch(listener: (event: EngineEvent) => void): () => void {
     const own = (event: EngineEvent) => listener(event);
@@ -149,7 +159,10 @@ class TabsEngine implements Engine {
   /** This tab holds the lock: it runs the core, from what is in the store, until it ends. */
   async #lead(name: string): Promise<void> {
     if (this.#closing && !this.#remote.forgetting) return;
+    const { LocalEngine, Leader } = await import("./lead.js");
+    if (this.#closing && !this.#remote.forgetting) return;
     const local = (this.#local = new LocalEngine(this.#options));
+    this.#forward(local);
     let failed: TideError | undefined;
     const opened = new Set<string>();
     try {
@@ -166,7 +179,6 @@ class TabsEngine implements Engine {
     }
     const { wanted } = this.#remote;
     this.#engine = local;
-    this.#forward(local);
     if (failed) this.#remote.end(failed);
     else this.#remote.handOver(local);
     this.#leader = new Leader(
@@ -188,7 +200,7 @@ class TabsEngine implements Engine {
 
   #forward(engine: LocalEngine | RemoteEngine): void {
     engine.watch((event) => {
-      if (this.#engine === engine) tell(this.#listeners, event);
+      if (this.#engine === engine || (this.#local === engine && event.kind === "status")) tell(this.#listeners, event);
     });
   }
 

@@ -4,7 +4,7 @@
 import type { Core } from "../core.js";
 import type { Judged } from "../engine.js";
 import { sameBytes } from "../layout.js";
-import { decodeMutation, encodeMutation } from "../protocol/index.js";
+import { encodeMutation } from "../protocol/index.js";
 import type { Mutation, Verdict } from "../protocol/index.js";
 import type { Pending } from "../queue.js";
 
@@ -25,7 +25,7 @@ export function taken(c: Core, space: string, mutation: Mutation): Pending | und
  * or it took effect, or the user has discarded it since.
  */
 export function outcome(c: Core, space: string, mutation: Mutation, pending: Pending | undefined): Judged {
-  const entry = c.spaces.get(space)?.rejected.find((e) => sameEdit(decodeMutation(e.body), mutation));
+  const entry = c.spaces.get(space)?.rejected.find((e) => sameEdit(e.mutation, mutation));
   if (entry) return { verdict: entry.verdict, entry: entry.order };
   const verdict: Verdict = {
     counter: pending?.counter ?? 0, seq: pending?.leaveAt ?? 0, outcome: "applied", code: "", message: "", field: "", ops: [],
