@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -26,14 +25,7 @@ const (
 // acknowledged is there, nothing is there twice, and the counter says exactly as
 // many as there are records. TIDEGATE_KILLS says how often (3).
 func TestKill(t *testing.T) {
-	kills := 3
-	if text := os.Getenv("TIDEGATE_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("TIDEGATE_KILLS: %v", err)
-		}
-		kills = n
-	}
+	kills := number(t, "TIDEGATE_KILLS", 3)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	dir := t.TempDir()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tidegate/tidegate/client"
+	"github.com/tidegate/tidegate/internal/engine"
 )
 
 // binary is the program under test, built once.
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	build.Stderr = os.Stderr
 	status := 1
 	if err := build.Run(); err == nil {
-		status = m.Run()
+		status = engine.Main(m)
 	}
 	os.RemoveAll(dir)
 	os.Exit(status)
