@@ -24,11 +24,11 @@ type StoreUse struct {
 	WriteUnits  float64 `json:"write_units"`
 	AppendUnits float64 `json:"append_units"`
 	ReadUnits   float64 `json:"read_units"`
-	// Retries were made by gateways, Races lost to other gateways, and HandOvers made
-	// to the winner.
-	Retries   float64 `json:"retries"`
-	Races     float64 `json:"races"`
-	HandOvers float64 `json:"hand_overs"`
+	// Retries were made by gateways, Races lost to other gateways, and HandedOver
+	// mutations handed to the winner.
+	Retries    float64 `json:"retries"`
+	Races      float64 `json:"races"`
+	HandedOver float64 `json:"handed_over"`
 }
 
 // add adds another gateway's use.
@@ -42,12 +42,12 @@ func (u *StoreUse) add(o StoreUse) {
 	u.ReadUnits += o.ReadUnits
 	u.Retries += o.Retries
 	u.Races += o.Races
-	u.HandOvers += o.HandOvers
+	u.HandedOver += o.HandedOver
 }
 
 // text says it in a line, for so many accepted mutations.
 func (u *StoreUse) text(mutations int) string {
-	text := fmt.Sprintf("%.0f requests, %.0f failed; %.0f retries, %.0f races, %.0f hand-overs", u.Requests, u.Failed, u.Retries, u.Races, u.HandOvers)
+	text := fmt.Sprintf("%.0f requests, %.0f failed; %.0f retries, %.0f races, %.0f mutations handed over", u.Requests, u.Failed, u.Retries, u.Races, u.HandedOver)
 	if u.WriteUnits > 0 && mutations > 0 {
 		text += fmt.Sprintf("; %.1f write units (%.3f a mutation, %.3f of them the log), %.1f read units",
 			u.WriteUnits, u.WriteUnits/float64(mutations), u.AppendUnits/float64(mutations), u.ReadUnits)
@@ -99,8 +99,10 @@ func parseUse(r io.Reader) (u StoreUse) {
 			} else {
 				u.Retries += value
 			}
-		case "tidegate_hand_overs_total":
-			u.HandOvers += value
+		case "tidegate_mutations_handed_over_total":
+			if strings.Contains(labels, `"sent"`) {
+				u.HandedOver += value
+			}
 		}
 	}
 	return u
