@@ -213,6 +213,9 @@ func (t *turn) holds(p protocol.Precondition) bool {
 	// The end of a record is the end of each of its fields.
 	l, end := r.life()
 	events := r.generation()
+	if p.Field == "" {
+		events = r.events // that others ended it before it was created again is a change too
+	}
 	for i := range events {
 		e := &events[i]
 		if p.Field != "" && e.field != p.Field && (l != dead || e != end) {
