@@ -97,6 +97,7 @@ export class Pane {
     const before = await cards.count();
     await this.get("add-card").click();
     await cards.nth(before).waitFor();
+    await this.root.locator("[data-testid=card-title]:focus").waitFor();
     await this.page.keyboard.insertText(title);
     await this.card(title).waitFor();
   }

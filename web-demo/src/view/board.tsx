@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.js";
-import { addCard, addColumn, addExample, layout, moveCard, removeColumn, renameColumn } from "../board.js";
+import { addCard, addColumn, addExample, columnsOf, layout, moveCard, removeColumn, renameColumn } from "../board.js";
 import type { Column } from "../board.js";
 import type { Device } from "../device.js";
 import { dragCards } from "../drag.js";
@@ -45,6 +45,7 @@ export function Board({ device, fresh, setFresh, openInbox, openHistory }: Board
 
   /** Moves a card by the arrow keys, and says where it is. */
   const move = (card: CardRow, event: KeyboardEvent) => {
+    const columns = columnsOf(space); // of now: a card is not drawn again when others move
     const from = columns.findIndex((column) => column.cards.some((c) => c.id === card.id));
     const column = columns[from];
     if (!column) return;
@@ -75,7 +76,6 @@ export function Board({ device, fresh, setFresh, openInbox, openHistory }: Board
                   key={card.id}
                   device={device}
                   card={card}
-                  columns={columns}
                   people={people}
                   fresh={card.id === fresh}
                   openInbox={openInbox}

@@ -2,7 +2,6 @@ import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { announce } from "../announce.js";
 import { deleteCard } from "../board.js";
-import type { Column } from "../board.js";
 import type { Device } from "../device.js";
 import type { CardRow } from "../rules.js";
 import { spanText } from "../words.js";
@@ -14,7 +13,6 @@ import { Icon } from "./icons.js";
 export interface CardProps {
   readonly device: Device;
   readonly card: CardRow;
-  readonly columns: readonly Column[];
   /** The id of the list of known names. */
   readonly people: string;
   /** Whether it was just made here, and wants a title. */
@@ -30,10 +28,10 @@ const stateWords = {
   durable: "Stored by the gateway",
 };
 
-/** A card. It is drawn again only when its row, or where it may go, is another. */
+/** A card. It is drawn again only when its row is another. */
 export class Card extends Component<CardProps> {
   override shouldComponentUpdate(next: CardProps): boolean {
-    return next.card !== this.props.card || next.fresh !== this.props.fresh || next.columns.length !== this.props.columns.length;
+    return next.card !== this.props.card || next.fresh !== this.props.fresh;
   }
   override render(props: CardProps) {
     return <CardBody {...props} />;

@@ -1,5 +1,5 @@
 import type { Write } from "@tidegate/client";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { typing } from "../typing.js";
 
 /** What a refused edit says to its user. */
@@ -39,10 +39,11 @@ export function TextField({ value, label, testid, focus, save }: TextFieldProps)
     element.defaultValue = text;
     fit(element);
   };
-  useEffect(() => {
+  // Both before the browser does anything else: what is typed next belongs here.
+  useLayoutEffect(() => {
     if (!typist.waiting && !refusal) show(value);
   }, [value, refusal]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!focus) return;
     area.current?.focus();
     area.current?.select();

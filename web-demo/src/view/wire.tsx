@@ -30,13 +30,24 @@ export function Wire({ devices }: { devices: readonly Device[] }) {
         </thead>
         <tbody>
           {devices.map(({ client, user, pane }) => {
-            const stats = (client as any).stats ?? { bytesIn: 0, rawIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0, commits: 0 };
+            const { stats } = client;
+            const name = (
+              <th scope="row">
+                <Avatar user={user} /> {user}
+              </th>
+            );
+            if (!stats) {
+              return (
+                <tr key={pane}>
+                  {name}
+                  <td colSpan={4}>another tab has the wire</td>
+                </tr>
+              );
+            }
             const saved = stats.rawIn > 0 ? Math.round(100 * (1 - stats.bytesIn / stats.rawIn)) : 0;
             return (
               <tr key={pane}>
-                <th scope="row">
-                  <Avatar user={user} /> {user}
-                </th>
+                {name}
                 <td title={`${stats.messagesOut} messages`}>{bytesText(stats.bytesOut)}</td>
                 <td title={`${stats.messagesIn} messages`}>{bytesText(stats.bytesIn)}</td>
                 <td>
@@ -49,7 +60,6 @@ export function Wire({ devices }: { devices: readonly Device[] }) {
           })}
         </tbody>
       </table>
-      <p class="quiet">A tab that follows another one has no wire of its own.</p>
     </section>
   );
 }
