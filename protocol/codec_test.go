@@ -261,13 +261,16 @@ func checkDelivery(t *rapid.T, c *Commit, list []Frame) {
 }
 
 // TestOneNoticeAFieldAndDevice: of several values of one field that a commit
-// overwrote, a device is told of the last.
+// overwrote, a device is told of the last; of the last that is settled, too, if
+// one is open.
 func TestOneNoticeAFieldAndDevice(t *testing.T) {
 	mine, other := DeviceID{1}, DeviceID{2}
 	lost := func(device DeviceID, field string, value int64) Conflict {
 		return Conflict{Seq: 1, Collection: "tasks", ID: "1", Field: field, Policy: PolicyLWW, Lost: Side{Author: Author{Device: device}, Value: IntValue(value)}}
 	}
-	c := &Commit{Seq: 1, Conflicts: []Conflict{lost(mine, "a", 1), lost(mine, "a", 2), lost(other, "a", 3), lost(mine, "b", 4), lost(DeviceID{}, "c", 5)}}
+	open := lost(mine, "b", 6)
+	open.Open = true
+	c := &Commit{Seq: 1, Conflicts: []Conflict{lost(mine, "a", 1), lost(mine, "a", 2), lost(other, "a", 3), lost(mine, "b", 4), lost(DeviceID{}, "c", 5), open}}
 	stored, err := ParseCommit(EncodeCommit(c, NewNameTable()))
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +283,7 @@ func TestOneNoticeAFieldAndDevice(t *testing.T) {
 		}
 		got = append(got, list[1].(*ConflictNotice).Conflict.Lost.Value.String())
 	}
-	if want := []string{"2", "3", "4"}; !slices.Equal(got, want) {
+	if want := []string{"2", "3", "4", "6"}; !slices.Equal(got, want) {
 		t.Fatalf("told of %q, want %q", got, want)
 	}
 }

@@ -208,10 +208,11 @@ func appendPrivate(data []byte, c *Commit, authors []Author) []byte {
 }
 
 // overtaken says whether a later conflict of the commit overwrites the same
-// device's value of the same field: a device is told once for each field.
+// device's value of the same field: a device is told once for each field. An open
+// one does not speak for a settled one: it comes as a record, with its own value.
 func overtaken(list []Conflict, i int) bool {
 	for j := i + 1; j < len(list); j++ {
-		if list[i].Lost.Author.Device == list[j].Lost.Author.Device &&
+		if list[i].Lost.Author.Device == list[j].Lost.Author.Device && list[i].Open == list[j].Open &&
 			list[i].Collection == list[j].Collection && list[i].ID == list[j].ID &&
 			list[i].Field == list[j].Field && list[i].Element == list[j].Element {
 			return true
