@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tidegate/tidegate/client"
@@ -72,20 +73,40 @@ func (w *world) plotEdits() {
 		w.plotEditsOf(d)
 	}
 	for range w.plan.Bursts {
-		begins := w.between(0, w.plan.Active)
-		w.after(begins, func() {
-			lasts, edits := w.between(50, 600), 4+w.below(6)
-			if w.plan.Hot {
-				lasts, edits = w.between(500, 2000), 15+w.below(15)
-			}
-			for _, d := range w.devices {
-				for range edits {
-					w.after(w.between(0, lasts), func() {
-						if d.up {
-							d.edit()
-						}
-					})
-				}
+		w.after(w.between(0, w.plan.Active), w.burst)
+	}
+}
+
+// burst lets all devices edit at once.
+func (w *world) burst() {
+	edits, lasts := 4+w.below(6), w.between(50, 600)
+	if !w.plan.Hot {
+		for _, d := range w.devices {
+			w.plotBurstOf(d, edits, 0, lasts)
+		}
+		return
+	}
+	edits, lasts = 15+w.below(15), w.between(500, 2000)
+	var twins []*device
+	if w.plan.Device.Clones > 0 {
+		// Two copies of a device that begin to edit when the gateways race already.
+		d := w.devices[w.below(len(w.devices))]
+		twins = []*device{d, w.clone(d)}
+	}
+	for _, d := range w.devices {
+		if slices.Contains(twins, d) {
+			w.plotBurstOf(d, edits, second+lasts/2, second+lasts)
+		} else {
+			w.plotBurstOf(d, edits, second, second+lasts)
+		}
+	}
+}
+
+func (w *world) plotBurstOf(d *device, edits int, from, to protocol.Time) {
+	for range edits {
+		w.after(w.between(from, to), func() {
+			if d.up {
+				d.edit()
 			}
 		})
 	}

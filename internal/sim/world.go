@@ -93,6 +93,16 @@ func (w *world) addDevice(name, user string, k *disk) *device {
 	return d
 }
 
+// clone copies a device's disk to another device.
+func (w *world) clone(d *device) *device {
+	name := fmt.Sprintf("clone-%d", w.check.counts["clone"])
+	w.transcript.say(d.name, "is copied to %s", name)
+	w.check.covered("clone")
+	c := w.addDevice(name, d.user, d.disk.copy())
+	c.snapshots = maps.Clone(d.snapshots)
+	return c
+}
+
 // plotFaults schedules what will go wrong at a certain time.
 func (w *world) plotFaults() {
 	some := func() protocol.Time { return w.between(0, w.plan.Active) }
@@ -146,16 +156,8 @@ func (w *world) plotFaults() {
 			})
 		})
 	}
-	for i := range w.plan.Device.Clones {
-		w.after(some(), func() {
-			d := anyDevice()
-			w.transcript.say(d.name, "is copied to clone-%d", i)
-			w.check.covered("clone")
-			w.addDevice(fmt.Sprintf("clone-%d", i), d.user, d.disk.copy())
-			clone := w.devices[len(w.devices)-1]
-			clone.snapshots = maps.Clone(d.snapshots)
-			w.plotEditsOf(clone)
-		})
+	for range w.plan.Device.Clones {
+		w.after(some(), func() { w.plotEditsOf(w.clone(anyDevice())) })
 	}
 	for range w.plan.Device.Restores {
 		var backup *disk
