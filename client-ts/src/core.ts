@@ -227,7 +227,7 @@ export class CoreSpace implements SpaceData {
  * After each the owner takes `ready` and does what it says.
  */
 export class Core {
-  readonly config: Required<Omit<CoreConfig, "kinds" | "decompress" | "backoff">> &
+  config: Required<Omit<CoreConfig, "kinds" | "decompress" | "backoff">> &
     Pick<CoreConfig, "kinds" | "decompress"> & { readonly backoff: Backoff };
   now = 0;
   /** The client's primary device id, as in hello. */
@@ -248,7 +248,7 @@ export class Core {
   batches = 0;
   written: Written | undefined;
   readonly stats: Stats = {
-    connections: 0, messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, commits: 0, snapshots: 0, repeats: 0, gaps: 0,
+    connections: 0, messagesIn: 0, bytesIn: 0, rawIn: 0, messagesOut: 0, bytesOut: 0, commits: 0, snapshots: 0, repeats: 0, gaps: 0,
   };
   lagMs = 0;
   statusChanged = false;
@@ -265,6 +265,11 @@ export class Core {
       ...config,
       backoff: { min, max: Math.max(config.backoff?.max ?? 30_000, min) },
     };
+  }
+
+  /** Says what can be unpacked, from the next hello on. */
+  unpack(how: Required<Pick<CoreConfig, "compression" | "decompress">>): void {
+    this.config = { ...this.config, ...how };
   }
 
   /** Takes an entry of the store. For all of them, in any order, before start. Throws a TideError `store-corrupt` or `store-version`. */

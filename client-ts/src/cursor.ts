@@ -47,7 +47,17 @@ interface Reading {
  */
 function read(c: Core, data: Uint8Array): void {
   const { decompress } = c.config;
-  const frames = decodeMessage(data, { names: (handle) => namesOf(c, handle), ...(decompress && { decompress }) });
+  c.stats.rawIn += data.length;
+  const frames = decodeMessage(data, {
+    names: (handle) => namesOf(c, handle),
+    decompress:
+      decompress &&
+      ((dictionary, packed) => {
+        const whole = decompress(dictionary, packed);
+        c.stats.rawIn += whole.length - packed.length;
+        return whole;
+      }),
+  });
   let delivery = false;
   /** Undefined before the first `in`, null for a subscription that was given up. */
   let space: CoreSpace | null | undefined;

@@ -3,7 +3,6 @@
 // leading tab's core has. Both hold the same View of a space, so that reading is
 // synchronous and one code everywhere.
 import type { BlobID, Conflict, DeviceID, DevicePresence, Mutation, Value, Verdict } from "./protocol/index.js";
-import type { CoreConfig } from "./core.js";
 import type { Backoff } from "./reconnect.js";
 import type { RejectedEntry } from "./rejected.js";
 import type { SpaceStatus, Stats, Status } from "./status.js";
@@ -40,8 +39,6 @@ export interface EngineOptions {
   readonly backoff?: Partial<Backoff>;
   /** How many bytes the gateway may send ahead of what the client has taken (1 MiB). */
   readonly window?: number;
-  /** What can unpack compressed deliveries, and its names; plain ones are always taken. */
-  readonly compression?: Pick<CoreConfig, "compression" | "decompress">;
 }
 /** What the app wants of a space. */
 export interface SpaceOptions {

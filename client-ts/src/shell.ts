@@ -1,5 +1,6 @@
 // The shell: what the core asks for, done. It owns the socket, the store and the
 // timer, and nothing in it decides.
+import { loadUnpacking } from "./compress/index.js";
 import { dismiss, fetch } from "./conflicts.js";
 import { Core } from "./core.js";
 import type { CoreEvent } from "./core.js";
@@ -58,6 +59,8 @@ export class LocalEngine implements Engine {
   /** Why the store does not take what it is given, for now. */
   #storeError: TideError | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** What can unpack deliveries: loaded while the page shows what the store has. */
+  #unpacking: ReturnType<typeof loadUnpacking> | undefined;
   #closing: Promise<void> | undefined;
   #socket: Transport | undefined;
   /** Gives up the connection that is being made. */
@@ -246,7 +249,7 @@ export class LocalEngine implements Engine {
 
   /** Loads the store and starts the core. */
   async #begin(): Promise<void> {
-    const { store, rules, backoff, window, compression } = this.#options;
+    const { store, rules, backoff, window } = this.#options;
     try {
       const entries = await this.#persistently(() => store.load());
       if (!entries) throw this.#failed;
@@ -256,7 +259,6 @@ export class LocalEngine implements Engine {
         ...(rules && { kinds: kindsOf(rules) }),
         ...(backoff && { backoff }),
         ...(window && { window }),
-        ...compression,
       });
       for (const entry of entries) core.load(entry);
       core.start(this.now());
@@ -400,6 +402,8 @@ export class LocalEngine implements Engine {
     let ended: TideError | undefined;
     const mine = () => transport !== undefined && this.#socket === transport;
     try {
+      const unpacking = await (this.#unpacking ??= loadUnpacking());
+      if (unpacking) core.unpack(unpacking);
       const token = await this.#token(fresh, abort.signal);
       transport = await this.#dial(
         {

@@ -66,9 +66,10 @@ export interface SpaceStatus {
 export interface Stats {
   /** Connections that were welcomed. */
   connections: number;
-  /** WebSocket messages and their payloads. */
+  /** WebSocket messages and their payloads; rawIn is bytesIn as if nothing had been compressed. */
   messagesIn: number;
   bytesIn: number;
+  rawIn: number;
   messagesOut: number;
   bytesOut: number;
   /** Applied; repeats are commits that were there already, gaps ended the connection. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Op, Value } from "../../src/protocol/index.js";
 import { decodeMutation } from "../../src/protocol/index.js";
-import { rejectedOps } from "../../src/rejected.js";
+import { rejectedOps } from "../../src/write.js";
 import { Device, add, create, set, settle, tag } from "./device.js";
 import type { Disk } from "./device.js";
 import { Model } from "./model.js";
