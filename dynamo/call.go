@@ -61,10 +61,16 @@ func once[In, Out any](ctx context.Context, s *Store, op Operation, action strin
 // repeated sends a request until it succeeds, for as long as that may help. Only
 // what may be done twice is sent so.
 func repeated[In, Out any](ctx context.Context, s *Store, op Operation, action string, send method[In, Out], in *In) (*Out, outcome, error) {
+	var last error
 	for attempt := 1; ; attempt++ {
 		limited, cancel := context.WithTimeout(ctx, s.config.AttemptTimeout)
 		out, what, err := once(limited, s, op, action, send, in)
 		cancel()
+		if last != nil && ctx.Err() != nil && err != nil {
+			// That time ran out says less than why it did.
+			err = fmt.Errorf("%w (%w)", last, ctx.Err())
+		}
+		last = err
 		if err == nil || what == refused || what == unmet || ctx.Err() != nil || attempt == maxAttempts {
 			return out, what, err
 		}

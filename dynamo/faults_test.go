@@ -26,6 +26,7 @@ func withFaults(t testing.TB, config Config, choose func(string) engine.Fault) (
 func TestStoreUnderFaults(t *testing.T) {
 	kinds := slices.DeleteFunc(engine.Every(), func(f engine.Fault) bool { return f == engine.LateWrite })
 	engine.Each(t, func(t *testing.T, e *engine.Engine) {
+		t.Parallel()
 		seed := uint64(0)
 		injected := 0
 		storetest.Run(t, func(t *testing.T) space.Store {
@@ -218,9 +219,15 @@ func TestCallsUnderFaults(t *testing.T) {
 			if harmless || fault == engine.LateWrite {
 				continue
 			}
-			// Now there is no end of it.
-			left = 1 << 30
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			// Now there is no end of it, until who called has enough.
+			ctx, cancel := context.WithCancel(t.Context())
+			met := 0
+			faults.Choose = func(string) engine.Fault {
+				if met++; met == 4 {
+					cancel()
+				}
+				return fault
+			}
 			err := call(ctx, s)
 			cancel()
 			if err == nil {

@@ -142,6 +142,7 @@ func TestItems(t *testing.T) {
 // exactly, by a store that remembers and by one that reads.
 func TestImages(t *testing.T) {
 	engine.Each(t, func(t *testing.T, e *engine.Engine) {
+		t.Parallel()
 		config := newTable(t, e)
 		remembers, reads := openStore(t, config), openStore(t, config)
 		version := uint64(0)
@@ -169,6 +170,7 @@ func TestImages(t *testing.T) {
 // after the writer died, reads one image or the other.
 func TestManyChanges(t *testing.T) {
 	engine.Each(t, func(t *testing.T, e *engine.Engine) {
+		t.Parallel()
 		config := newTable(t, e)
 		many := func(version uint64) space.Item {
 			fields := map[string]any{"kept": "as it was"}

@@ -46,6 +46,7 @@ func openStore(t testing.TB, config Config) *Store {
 
 func TestStore(t *testing.T) {
 	engine.Each(t, func(t *testing.T, e *engine.Engine) {
+		t.Parallel()
 		storetest.Run(t, func(t *testing.T) space.Store { return openStore(t, newTable(t, e)) }, storetest.Options{
 			Reopen: func(t *testing.T, s space.Store) space.Store {
 				if err := s.(*Store).Close(); err != nil {

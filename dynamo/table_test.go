@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -130,9 +129,8 @@ func TestOpenErrors(t *testing.T) {
 		"nothing in the reply": {respond{200, "{}"}, nil, "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer cancel()
-			s, err := Open(ctx, Config{Table: "table", Region: "eu-central-1", Transport: test.answer, Credentials: aws.AnonymousCredentials{}})
+			ctx, observe := impatient(t)
+			s, err := Open(ctx, Config{Table: "table", Region: "eu-central-1", Transport: test.answer, Credentials: aws.AnonymousCredentials{}, Observe: observe})
 			if s != nil {
 				s.Close()
 			}
@@ -148,9 +146,8 @@ func TestOpenErrors(t *testing.T) {
 		})
 	}
 	t.Run("nobody there", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		defer cancel()
-		_, err := Open(ctx, Config{Table: "table", Endpoint: "http://127.0.0.1:1", Credentials: aws.AnonymousCredentials{}})
+		ctx, observe := impatient(t)
+		_, err := Open(ctx, Config{Table: "table", Endpoint: "http://127.0.0.1:1", Credentials: aws.AnonymousCredentials{}, Observe: observe})
 		if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "http://127.0.0.1:1") {
 			t.Errorf("got %v", err)
 		}
@@ -164,6 +161,18 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// impatient is the context of somebody who gives up after two requests.
+func impatient(t *testing.T) (context.Context, func(Call)) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	requests := 0
+	return ctx, func(Call) {
+		if requests++; requests == 2 {
+			cancel()
+		}
+	}
 }
 
 func TestURL(t *testing.T) {
