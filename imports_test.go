@@ -141,10 +141,12 @@ var rules = map[string]rule{
 	},
 	"": {
 		inside: []string{
-			"protocol", "compress", "merge", "merge/typescript", "space", "session", "bolt", "dynamo", "access", "cluster", "gateway", "client", "loadtest",
+			"protocol", "compress", "merge", "merge/typescript", "space", "session", "bolt", "dynamo", "access", "cluster", "transfer", "gateway", "client", "loadtest",
 		},
-		outside: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang"},
-		reason:  "flags → config → wiring → shutdown: the only place that knows everybody",
+		outside: []string{
+			"github.com/alecthomas/kong", "github.com/prometheus/client_golang", "github.com/schollz/progressbar/v3", "golang.org/x/term",
+		},
+		reason: "flags → config → wiring → shutdown: the only place that knows everybody",
 	},
 }
 

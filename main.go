@@ -62,6 +62,8 @@ type commandLine struct {
 	Schema   schemaCommand   `cmd:"" help:"Work with schemas."`
 	Table    tableCommand    `cmd:"" help:"Work with a table of DynamoDB."`
 	Log      logCommand      `cmd:"" help:"Show the history of a space."`
+	Export   exportCommand   `cmd:"" help:"Write spaces of a store to a file."`
+	Import   importCommand   `cmd:"" help:"Bring exported spaces into a store."`
 	Loadtest loadtestCommand `cmd:"" help:"Drive a gateway from outside and check what it delivered."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
