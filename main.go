@@ -48,6 +48,10 @@ Examples:
   tidegate schema check ./schema
       say in words what becomes of concurrent edits, field by field
 
+  tidegate export all.tide
+  tidegate import all.tide --store 'dynamodb://tidegate?region=eu-central-1'
+      move everything to another store
+
   tidegate loadtest edit --self
       drive a gateway hard and check everything that it delivered
 

@@ -286,6 +286,8 @@ func TestHelp(t *testing.T) {
 		{[]string{"serve", "--help"}, []string{"development mode", "--auth-jwks", "$TIDEGATE_LISTEN", "127.0.0.1:8787", "1MiB", "tidegate --config"}},
 		{[]string{"token", "--help"}, []string{"--ttl", "tidegate token --user ada"}},
 		{[]string{"schema", "check", "--help"}, []string{"x-merge", "lww", "counter"}},
+		{[]string{"export", "--help"}, []string{"--store", "tidegate import", "goes on where it stopped"}},
+		{[]string{"import", "--help"}, []string{"--check", "dynamodb://", "another history"}},
 		{[]string{"loadtest", "--help"}, []string{"replay", "edit"}},
 		{[]string{"version"}, []string{"tidegate ", "protocol 1", "go1."}},
 	} {

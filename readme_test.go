@@ -52,3 +52,29 @@ func TestReadme(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeMove runs the README's commands that move a store.
+func TestReadmeMove(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(found) != 1 {
+		t.Fatalf("the README has %d blocks of sh, want one", len(found))
+	}
+	m := newMover(t)
+	g := serve(t, m.dir, nil, "--listen", "127.0.0.1:0")
+	device := m.open(g.address, "board")
+	m.edit(device, "d", 3)
+	m.drained(device)
+	m.end(g)
+	run := exec.CommandContext(m.ctx, "sh", "-e", "-c", string(found[0][1]))
+	run.Dir, run.Env = m.dir, environment(m.dir, "PATH="+filepath.Dir(binary)+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	output, err := run.CombinedOutput()
+	for _, want := range []string{"exported 1 space, ", "imported 1 space, ", "compared 1 space, ", ": the same; "} {
+		if err != nil || !strings.Contains(string(output), want) {
+			t.Fatalf("the README's commands printed, with %v, no %q:\n%s", err, want, output)
+		}
+	}
+}
