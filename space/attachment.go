@@ -54,14 +54,14 @@ func (a *Attachment) Read(ctx context.Context, req ReadRequest) (Chunk, error) {
 	r := Reader{
 		Ring:  a.space.ring,
 		Enter: a.space.enter,
-		Do:    func(op RequestOp) Response { return a.space.request(ctx, op) },
+		Do:    func(op RequestOp) Response { return a.space.read(ctx, op) },
 	}
 	return r.Read(req)
 }
 
 // Fetch returns a large overwritten value; absent if there is no such value.
 func (a *Attachment) Fetch(ctx context.Context, id protocol.BlobID) (protocol.Value, error) {
-	resp := a.space.request(ctx, GetOp{Keys: []ItemKey{blobKey(id)}})
+	resp := a.space.read(ctx, GetOp{Keys: []ItemKey{blobKey(id)}})
 	if resp.Err != nil || len(resp.Items) != 1 || resp.Items[0].Version == 0 && resp.Items[0].Unreadable == nil {
 		return protocol.Value{}, resp.Err
 	}

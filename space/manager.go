@@ -26,6 +26,9 @@ type Options struct {
 	IdleAfter time.Duration
 	// StoreTimeout bounds each call to the store (5 s).
 	StoreTimeout time.Duration
+	// StoreCalls is how many calls to the store may be under way at once, appends
+	// apart; more wait, and spaces take turns (64).
+	StoreCalls int
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
 	// Log is where spaces log; nil for nowhere.
@@ -66,6 +69,7 @@ type Manager struct {
 	// Static after NewManager.
 	store Store
 	opt   Options
+	gate  *gate
 
 	mu     sync.Mutex
 	spaces map[Key]*Space // guarded by mu: those that can be attached to
@@ -90,6 +94,7 @@ func NewManager(store Store, opt Options) *Manager {
 	opt.RingBytes = cmp.Or(max(opt.RingBytes, 0), 1<<20)
 	opt.IdleAfter = cmp.Or(max(opt.IdleAfter, 0), 30*time.Second)
 	opt.StoreTimeout = cmp.Or(max(opt.StoreTimeout, 0), 5*time.Second)
+	opt.StoreCalls = cmp.Or(max(opt.StoreCalls, 0), 64)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -99,6 +104,7 @@ func NewManager(store Store, opt Options) *Manager {
 	return &Manager{
 		store:   store,
 		opt:     opt,
+		gate:    newGate(opt.StoreCalls),
 		spaces:  make(map[Key]*Space),
 		running: make(map[*Space]bool),
 		ending:  make(map[Key]*Space),

@@ -201,15 +201,37 @@ func (s *Space) tellPeers(ready *Ready) {
 	}
 }
 
-// call makes one request.
+// call makes one request of the core.
 func (s *Space) call(req Request) {
 	defer s.calls.Done()
-	resp := Response{Err: errTooLate}
-	if s.opt.Now().UnixMilli() <= int64(req.NotAfter) {
-		resp = s.request(s.ctx, req.Op)
-	}
+	// Whoever has waited until it is too late is not sent at all.
+	left := time.Duration(int64(req.NotAfter)-s.opt.Now().UnixMilli()) * time.Millisecond
+	ctx, cancel := context.WithTimeout(s.ctx, left)
+	resp := s.passed(ctx, req.Op, func() Response {
+		if s.opt.Now().UnixMilli() > int64(req.NotAfter) {
+			return Response{Err: errTooLate}
+		}
+		return s.request(s.ctx, req.Op)
+	})
+	cancel()
 	resp.ID = req.ID
 	s.post(func(c *Core, now protocol.Time) { c.Respond(now, resp) })
+}
+
+// passed makes a call once the gate lets it, if that is before the context ends.
+func (s *Space) passed(ctx context.Context, op RequestOp, call func() Response) Response {
+	if _, isAppend := op.(AppendOp); !isAppend {
+		if err := s.manager.gate.enter(ctx, s.key); err != nil {
+			return Response{Err: err}
+		}
+		defer s.manager.gate.leave()
+	}
+	return call()
+}
+
+// read makes a call for a reader.
+func (s *Space) read(ctx context.Context, op RequestOp) Response {
+	return s.passed(ctx, op, func() Response { return s.request(ctx, op) })
 }
 
 // request makes a call to the store.
