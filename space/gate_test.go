@@ -103,15 +103,21 @@ func TestGateTakesTurns(t *testing.T) {
 		if err := g.enter(t.Context(), Key{}); err != nil {
 			t.Fatal(err)
 		}
+		var mu sync.Mutex
 		var order []string
+		note := func(what string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, what)
+		}
 		var waiting sync.WaitGroup
 		wait := func(ctx context.Context, name string) {
 			waiting.Go(func() {
 				if err := g.enter(ctx, Key{Space: name[:1]}); err != nil {
-					order = append(order, name+" gave up")
+					note(name + " gave up")
 					return
 				}
-				order = append(order, name)
+				note(name)
 				g.leave()
 			})
 			synctest.Wait()
