@@ -15,7 +15,7 @@ import (
 
 // withFaults lets faults at a store's requests from now on.
 func withFaults(t testing.TB, config Config, choose func(string) engine.Fault) (Config, *engine.Faults) {
-	f := &engine.Faults{Choose: choose, SlowBy: 20 * time.Millisecond}
+	f := &engine.Faults{Next: config.Transport, Choose: choose, SlowBy: 20 * time.Millisecond}
 	t.Cleanup(f.Close)
 	config.Transport = f
 	return config, f

@@ -30,10 +30,11 @@ func (s *Store) Append(ctx context.Context, key space.Key, seq uint64, data []by
 		return fmt.Errorf("commit %d: %w: it has %d bytes", seq, ErrTooLarge, size)
 	}
 	_, what, err := once(ctx, s, OpAppend, "PutItem", s.client.PutItem, &dynamodb.PutItemInput{
-		TableName:              &s.config.Table,
-		Item:                   item,
-		ConditionExpression:    aws.String("attribute_not_exists(" + attrPartition + ")"),
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		TableName:                &s.config.Table,
+		Item:                     item,
+		ConditionExpression:      aws.String("attribute_not_exists(#p)"),
+		ExpressionAttributeNames: map[string]string{"#p": attrPartition},
+		ReturnConsumedCapacity:   types.ReturnConsumedCapacityTotal,
 	})
 	switch {
 	case err == nil:

@@ -28,6 +28,9 @@ func configOf(t testing.TB, e *engine.Engine) Config {
 func newTable(t testing.TB, e *engine.Engine) Config {
 	t.Helper()
 	config := configOf(t, e)
+	transport := newTransport()
+	t.Cleanup(transport.CloseIdleConnections)
+	config.Transport = strict{t, transport}
 	if _, err := Create(t.Context(), config, CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
