@@ -23,12 +23,14 @@ type mover struct {
 	t   *testing.T
 	ctx context.Context
 	dir string
+	// clients are those of the devices that were opened, in order.
+	clients []*client.Client
 }
 
 func newMover(t *testing.T) *mover {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 	t.Cleanup(cancel)
-	return &mover{t, ctx, t.TempDir()}
+	return &mover{t: t, ctx: ctx, dir: t.TempDir()}
 }
 
 // open opens a space on a new device.
@@ -42,6 +44,7 @@ func (m *mover) open(address, name string) *client.Space {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { c.Close() })
+	m.clients = append(m.clients, c)
 	return c.Space(name, client.SpaceOptions{})
 }
 
@@ -224,6 +227,90 @@ func TestMoveTable(t *testing.T) {
 				t.Fatalf("tidegate %s: exit status %d\n%s%s", strings.Join(args, " "), r.status, r.stdout, r.stderr)
 			}
 		}
+	})
+}
+
+// TestExportLive exports a table while devices write to it: what comes out is a
+// moment of it. A device that knows only the copy can go on with the table.
+func TestExportLive(t *testing.T) {
+	engine.Each(t, func(t *testing.T, e *engine.Engine) {
+		m := newMover(t)
+		store := fmt.Sprintf("dynamodb://%s?region=eu-central-1&endpoint=%s", e.Table(t), e.Endpoint)
+		if r := tidegate(t, m.dir, e.Env(), "table", "create", "--allow-missing", "--store", store); r.status != 0 {
+			t.Fatal(r.stderr)
+		}
+		flags := []string{"--limit-connect-rate", "0", "--listen", "127.0.0.1:0", "--store", store}
+		g := serve(t, m.dir, e.Env(), flags...)
+		address := g.address
+		flags[3] = address
+		writer := m.open(address, "board")
+		writerClient := m.clients[len(m.clients)-1]
+		m.edit(writer, "before", 30)
+		m.drained(writer)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				w, err := writer.Collection("cards").Create(m.ctx, fmt.Sprint("meanwhile", n), map[string]any{"n": n})
+				if err == nil {
+					_, err = w.Durable(m.ctx)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+		r := tidegate(t, m.dir, e.Env(), "export", "live.tide", "--store", store)
+		close(stop)
+		<-stopped
+		if r.status != 0 {
+			t.Fatal(r.stderr)
+		}
+		m.must("import", "live.tide", "--store", "file:copy.db")
+		m.drained(writer)
+		m.end(g)
+
+		again := func(args ...string) {
+			t.Helper()
+			var err error
+			if g, err = relaunchWith(m.dir, e.Env(), args...); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { g.cmd.Process.Kill(); <-g.exited })
+		}
+		elsewhere := writer.Cursor().Seq
+		if err := writerClient.Close(); err != nil { // it knows more than the copy
+			t.Fatal(err)
+		}
+		again("--limit-connect-rate", "0", "--listen", address, "--store", "file:copy.db")
+		reader := m.open(address, "board")
+		for reader.Status().State != client.SpaceLive || reader.Cursor().Seq < reader.Status().Head {
+			if m.ctx.Err() != nil {
+				t.Fatalf("the copy is not served: %+v", reader.Status())
+			}
+			time.Sleep(time.Millisecond)
+		}
+		device, copied := reader.Device(), reader.Cursor().Seq
+		m.end(g)
+		again(flags...)
+		if err := reader.WaitFor(m.ctx, elsewhere); err != nil {
+			t.Fatalf("the copy's device does not go on: %v %+v", err, reader.Status())
+		}
+		fresh := m.open(address, "board")
+		if err := fresh.WaitFor(m.ctx, elsewhere); err != nil {
+			t.Fatal(err)
+		}
+		m.drained(reader, fresh)
+		if reader.Device() != device {
+			t.Error("to the table, the copy is another history")
+		}
+		t.Logf("%d commits in the copy, %d in the table in the end", copied, elsewhere)
 	})
 }
 
