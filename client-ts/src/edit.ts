@@ -1,6 +1,6 @@
 // Drafts: what the app does to them becomes ops.
 import { TideError } from "./error.js";
-import { between } from "./merge/index.js";
+import { between } from "./merge/position.js";
 import type { FieldState, Policy, Value } from "./protocol/index.js";
 import { isObject, same, shownField } from "./rows.js";
 import type { Counter, ListItem, ListOf, Max, Min, OneValue, SetOf } from "./rows.js";

@@ -1,8 +1,9 @@
 // What waits for the user: conflicts and rejected mutations.
 import type { SpaceData } from "./engine.js";
 import { TideError } from "./error.js";
-import { valueOf } from "./merge/index.js";
-import { conflictCollection, noBlob } from "./protocol/index.js";
+import { valueOf } from "./merge/record.js";
+import { noBlob } from "./protocol/ids.js";
+import { conflictCollection } from "./protocol/op.js";
 import type { Author, BlobID, Conflict as Settled, Mutation, Op, RecordState, RejectCode, Value, Verdict } from "./protocol/index.js";
 import type { RejectedEntry } from "./rejected.js";
 import { isObject } from "./rows.js";

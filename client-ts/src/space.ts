@@ -3,9 +3,11 @@ import type { Engine, EngineEvent, SpaceData, SpaceOptions } from "./engine.js";
 import { TideError } from "./error.js";
 import { conflictsOf, gone, rejectedOf } from "./inbox.js";
 import type { Conflict, RejectedMutation } from "./inbox.js";
-import { alive, stateHash } from "./merge/index.js";
+import { alive } from "./merge/record.js";
 import type { Rec } from "./merge/index.js";
-import { canonicalValue, checkSpaceName, conflictCollection } from "./protocol/index.js";
+import { canonicalValue } from "./protocol/canonical.js";
+import { checkSpaceName } from "./protocol/names.js";
+import { conflictCollection } from "./protocol/op.js";
 import type { Mutation, Op, RecordState, Verdict } from "./protocol/index.js";
 import { createTable } from "./query/index.js";
 import type { Table } from "./query/index.js";
@@ -232,8 +234,10 @@ export class Space<S extends Collections = any> {
    * The digest of the confirmed state, in hexadecimal: two devices whose cursors
    * are equal, and who see the same, have the same.
    */
-  stateHash(): string {
-    return stateHash(this.confirmed());
+  async stateHash(): Promise<string> {
+    const states = this.confirmed(); // as they are now
+    const { stateHash } = await import("./tabs/lead.js");
+    return stateHash(states);
   }
 
   /** Makes an id: ids made later sort later. */

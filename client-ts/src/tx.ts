@@ -2,9 +2,13 @@
 import { editRecord } from "./edit.js";
 import type { Draft } from "./edit.js";
 import { TideError, tideError } from "./error.js";
-import { alive, predict, valueOf } from "./merge/index.js";
+import { predict } from "./merge/predict.js";
+import { alive, valueOf } from "./merge/record.js";
 import type { Kinds, Rec } from "./merge/index.js";
-import { canonicalValue, checkName, conflictCollection, maxWas, valueSize } from "./protocol/index.js";
+import { canonicalValue, valueSize } from "./protocol/canonical.js";
+import { maxWas } from "./protocol/limits.js";
+import { checkName } from "./protocol/names.js";
+import { conflictCollection } from "./protocol/op.js";
 import type { FieldValue, Mutation, Op, Policy, Precondition, Value } from "./protocol/index.js";
 import { isObject } from "./rows.js";
 import type { Collections, Given, Row } from "./rows.js";

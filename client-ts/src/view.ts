@@ -2,9 +2,10 @@
 // the order in which they were made. Only records that have pending ops and are
 // looked at are kept a second time, in the overlay. The core and the replica of a
 // following tab use the same one.
-import { alive, predict, valueOf } from "./merge/index.js";
+import { predict } from "./merge/predict.js";
+import { alive, valueOf } from "./merge/record.js";
 import type { Kinds, Rec } from "./merge/index.js";
-import { conflictCollection } from "./protocol/index.js";
+import { conflictCollection } from "./protocol/op.js";
 import type { Mutation, Op, RecordState } from "./protocol/index.js";
 import type { RowState } from "./rows.js";
 import { keyOf, keyText } from "./watch.js";

@@ -1,4 +1,5 @@
-import { compareText, conflictCollection } from "../protocol/index.js";
+import { conflictCollection } from "../protocol/op.js";
+import { compareText } from "../protocol/text.js";
 import type { Change, ElementState, FieldChange, FieldState, Value } from "../protocol/index.js";
 import { between } from "./position.js";
 import { compareElements, contentOf, isVisible } from "./record.js";

@@ -1,4 +1,5 @@
-import { compareText, compareValues, sameValue } from "../protocol/index.js";
+import { compareValues, sameValue } from "../protocol/canonical.js";
+import { compareText } from "../protocol/text.js";
 import type { ElementState, FieldState, RecordState, Value } from "../protocol/index.js";
 
 /** Names a record in its space. */

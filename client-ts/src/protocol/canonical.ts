@@ -1,9 +1,5 @@
-import { Reader } from "./reader.js";
 import { compareText, textSize } from "./text.js";
 import type { Value } from "./value.js";
-import { toHex } from "./ids.js";
-import type { BlobID } from "./ids.js";
-import { sha256 } from "./sha256.js";
 import { Writer } from "./writer.js";
 
 /** The one encoding of a value. It throws a ProtocolError for what is none, with its refusal and the place. */
@@ -13,21 +9,21 @@ export function encodeValue(v: unknown): Uint8Array {
   return w.done();
 }
 
-/** Reads one value, in whatever encoding, that fills data. The value does not refer to data. */
-export function decodeValue(data: Uint8Array): Value {
-  const r = new Reader(data);
-  r.what = "value";
-  const v = r.value();
-  r.end();
-  return v;
-}
-
 /**
  * A value of the app's own, copied: the app may change what it gave. It throws a
  * ProtocolError, with its refusal and the place, for what is no value.
  */
 export function canonicalValue(v: unknown): Value {
-  return decodeValue(encodeValue(v));
+  encodeValue(v);
+  return copy(v as Value);
+}
+
+function copy(v: Value): Value {
+  if (typeof v === "number") return v + 0; // -0 is 0
+  if (typeof v !== "object" || v === null) return v;
+  if (v instanceof Uint8Array) return v.slice();
+  if (Array.isArray(v)) return v.map(copy);
+  return Object.fromEntries(Object.entries(v).map(([key, inner]) => [key, copy(inner)]));
 }
 
 /** The length of a value's encoding in bytes. */
@@ -55,9 +51,4 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** Whether two values, either of which may be absent, are the same. */
 export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
   return a === b || (typeof a === "object" && typeof b === "object" && compareValues(a, b) === 0);
-}
-
-/** Names a value that is kept in an item of its own. */
-export function blobOf(v: Value): BlobID {
-  return toHex(sha256(encodeValue(v)), 0, 16);
 }

@@ -6,7 +6,7 @@ import { author, commit } from "./control.js";
 import { fieldChangeShapes } from "./delivery.js";
 import type { CommitHeader, Frame } from "./frame.js";
 import { writeFrame } from "./message.js";
-import type { NameTable } from "./names.js";
+import type { NameTable } from "./name_table.js";
 import { writeFields } from "./record_codec.js";
 import { Writer } from "./writer.js";
 

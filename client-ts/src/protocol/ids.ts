@@ -1,4 +1,3 @@
-import { sha256 } from "./sha256.js";
 import { fromUnits } from "./text.js";
 
 /** Names one durable store of a client: a UUID, lower case with hyphens. */
@@ -89,9 +88,4 @@ export function uuidV7(now: Time, random: Uint8Array): DeviceID {
   id[6] = 0x70 | (id[6]! & 0x0f);
   id[8] = 0x80 | (id[8]! & 0x3f);
   return formatUUID(id);
-}
-
-/** The running hash after a mutation with this body: the first 16 bytes of SHA-256(hash ‖ body). */
-export function nextHash(hash: Hash, body: Uint8Array): Hash {
-  return toHex(sha256(fromHex(hash), body), 0, 16);
 }

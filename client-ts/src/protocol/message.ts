@@ -4,7 +4,7 @@ import { delivery } from "./delivery.js";
 import { checkFormat, format } from "./format.js";
 import type { CommitHeader, Frame, Page, Section } from "./frame.js";
 import type { Handle } from "./ids.js";
-import type { NameTable } from "./names.js";
+import type { NameTable } from "./name_table.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
 

@@ -2,7 +2,7 @@ import { ProtocolError } from "./errors.js";
 import type { Code, Refusal } from "./errors.js";
 import { formatUUID, isUUID, toHex } from "./ids.js";
 import { maxInteger, maxValueDepth } from "./limits.js";
-import type { NameTable } from "./names.js";
+import type { NameTable } from "./name_table.js";
 import { decodeText } from "./text.js";
 import type { Value } from "./value.js";
 import { numberRefusal } from "./writer.js";

@@ -2,7 +2,7 @@ import { ProtocolError } from "./errors.js";
 import type { Refusal } from "./errors.js";
 import { fromHex, isUUID } from "./ids.js";
 import { maxInteger, maxValueDepth } from "./limits.js";
-import type { NameTable } from "./names.js";
+import type { NameTable } from "./name_table.js";
 import { compareText, textSize, writeText } from "./text.js";
 import type { Value } from "./value.js";
 

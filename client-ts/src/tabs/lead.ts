@@ -1,3 +1,5 @@
-// What only the tab that leads needs: one chunk, which loads beside the page.
+// What a page does not need to show and to edit: one chunk, which the tab that
+// leads loads beside it.
+export { stateHash } from "../merge/hash.js";
 export { LocalEngine } from "../shell.js";
 export { Leader } from "./leader.js";

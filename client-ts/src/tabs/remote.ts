@@ -1,9 +1,9 @@
 import type { Engine, EngineEvent, Judged, SpaceData, SpaceOptions, Submission } from "../engine.js";
 import { TideError } from "../error.js";
-import { sameState } from "../merge/index.js";
+import { sameState } from "../merge/record.js";
 import type { Kinds } from "../merge/index.js";
 import { sameConflict } from "../notice.js";
-import { noDevice } from "../protocol/index.js";
+import { noDevice } from "../protocol/ids.js";
 import type { BlobID, Conflict, DeviceID, DevicePresence, Mutation, Value } from "../protocol/index.js";
 import type { RejectedEntry } from "../rejected.js";
 import type { LocalEngine } from "../shell.js";

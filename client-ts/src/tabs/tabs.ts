@@ -1,6 +1,6 @@
 import type { Engine, EngineEvent, EngineOptions, SpaceData, SpaceOptions, Submission } from "../engine.js";
 import { TideError, tideError } from "../error.js";
-import { toHex, uuidV7 } from "../protocol/index.js";
+import { toHex, uuidV7 } from "../protocol/ids.js";
 import type { BlobID, Conflict, Mutation, Value } from "../protocol/index.js";
 import type { LocalEngine } from "../shell.js";
 import type { Stats, Status } from "../status.js";

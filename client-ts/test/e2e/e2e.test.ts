@@ -63,7 +63,7 @@ async function same(...spaces: Space<any>[]): Promise<void> {
   await Promise.all(spaces.map((s) => s.drained()));
   const seq = Math.max(...spaces.map((s) => s.status?.cursor.seq ?? 0));
   await Promise.all(spaces.map((s) => s.waitFor(seq)));
-  for (const s of spaces) expect(s.stateHash()).toBe(spaces[0]?.stateHash());
+  for (const s of spaces) expect(await s.stateHash()).toBe(await spaces[0]?.stateHash());
 }
 
 /** Resolves once a list is as wanted. */
@@ -194,15 +194,15 @@ describe.skipIf(missing)("with the real gateway", () => {
     const cleo = open(gateway.url);
     const late = cleo.space("killed");
     await late.waitFor(spaces[0]!.status!.cursor.seq);
-    expect(late.stateHash()).toBe(spaces[0]!.stateHash());
+    expect(await late.stateHash()).toBe(await spaces[0]!.stateHash());
     // What is in the store is all that a new run needs.
-    const before = spaces[0]!.stateHash();
+    const before = await spaces[0]!.stateHash();
     await ada.close();
     const again = createClient<any>({ url: "http://127.0.0.1:1", store, webSocket });
     clients.push(again);
     const space = again.space("killed");
     await space.ready;
-    expect(space.stateHash()).toBe(before);
+    expect(await space.stateHash()).toBe(before);
     await gateway.kill();
   });
 

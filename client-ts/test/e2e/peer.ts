@@ -71,7 +71,7 @@ console.log(`drained ${Math.max(...spaces.map((space) => space.status?.cursor.se
 for await (const line of createInterface({ input: process.stdin })) {
   for (const space of spaces) {
     await space.waitFor(Number(line));
-    console.log(`hash ${space.stateHash()} ${space.rejected.get().length} rejected at ${space.status?.cursor.seq}`);
+    console.log(`hash ${await space.stateHash()} ${space.rejected.get().length} rejected at ${space.status?.cursor.seq}`);
   }
 }
 await Promise.all(clients.map((client) => client.close()));
