@@ -176,7 +176,7 @@ func TestOffer(t *testing.T) {
 		p := newPair(t, Config{})
 		p.edit(p.far, p.bob)
 		op := begun(t, p.far).Op.(AppendOp)
-		p.offer(LogItem{op.Seq, op.Data})
+		p.offer(LogItem(op))
 		if p.far.count(EventRace) != 0 || !slices.Equal(verdicts(t, p.far, 1), []uint64{1}) {
 			t.Error("an own commit was not known again")
 		}
