@@ -42,6 +42,20 @@ const (
 // ErrClosed answers Subscribe after Close.
 var ErrClosed = errors.New("the bus is closed")
 
+// ErrOptions is wrapped by the errors of Embed and Dial that say what is wrong with
+// what they were asked for, as against with the machine.
+var ErrOptions = errors.New("wrong options")
+
+// wrong makes an error about options.
+func wrong(format string, args ...any) error {
+	return optionsError{fmt.Errorf(format, args...)}
+}
+
+// optionsError is an error that wraps ErrOptions without saying so.
+type optionsError struct{ error }
+
+func (e optionsError) Unwrap() []error { return []error{e.error, ErrOptions} }
+
 // checkSubject says what is wrong with a subject.
 func checkSubject(subject string) error {
 	if subject == "" || len(subject) > MaxSubject {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -50,7 +49,7 @@ var _ Bus = (*External)(nil)
 // options.
 func Dial(opt DialOptions) (*External, error) {
 	if len(opt.Servers) == 0 {
-		return nil, errors.New("no NATS server to use")
+		return nil, wrong("no NATS server to use")
 	}
 	for _, server := range opt.Servers {
 		if err := checkServer(server); err != nil {
@@ -97,10 +96,10 @@ func Dial(opt DialOptions) (*External, error) {
 func checkServer(server string) error {
 	u, err := url.Parse(server)
 	if err != nil {
-		return errors.New("the URL of a NATS server cannot be read: want nats://HOST:PORT or tls://HOST:PORT")
+		return wrong("the URL of a NATS server cannot be read: want nats://HOST:PORT or tls://HOST:PORT")
 	}
 	if (u.Scheme != "nats" && u.Scheme != "tls") || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-		return fmt.Errorf("NATS server %q: want nats://HOST:PORT or tls://HOST:PORT", u.Redacted())
+		return wrong("NATS server %q: want nats://HOST:PORT or tls://HOST:PORT", u.Redacted())
 	}
 	return nil
 }
@@ -139,6 +138,9 @@ func (x *External) Status() Status {
 	}
 	return status
 }
+
+// String says in a line how the bus is.
+func (x *External) String() string { return x.Status().String() }
 
 // Close implements Bus.
 func (x *External) Close() error {

@@ -158,16 +158,16 @@ func listenAddress(opt EmbedOptions) (host string, port int, err error) {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("address %q: want HOST:PORT, such as 10.0.0.1:6222", opt.Listen)
+		return "", 0, wrong("address %q: want HOST:PORT, such as 10.0.0.1:6222", opt.Listen)
 	}
 	if port == 0 {
 		port = server.RANDOM_PORT // 0 would mean no routes at all
 	}
 	if n := len(opt.Secret); n > 0 && n < MinSecretBytes {
-		return "", 0, fmt.Errorf("the secret has %d bytes: want %d at least", n, MinSecretBytes)
+		return "", 0, wrong("the secret has %d bytes: want %d at least", n, MinSecretBytes)
 	}
-	if len(opt.Secret) == 0 && !loopback(host) {
-		return "", 0, fmt.Errorf("refusing to listen on %s without a secret: whoever reaches it could invent commits; give all gateways one, or listen on 127.0.0.1", opt.Listen)
+	if len(opt.Secret) == 0 && !Loopback(host) {
+		return "", 0, wrong("refusing to listen on %s without a secret: whoever reaches it could invent commits; give all gateways one, or listen on 127.0.0.1", opt.Listen)
 	}
 	if host == "" {
 		host = "0.0.0.0"
@@ -175,8 +175,8 @@ func listenAddress(opt EmbedOptions) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// loopback reports whether a host is this machine alone, for certain.
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine alone, for certain.
+func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
@@ -200,7 +200,7 @@ func peerURLs(peers []string, password string) ([]*url.URL, error) {
 	for _, peer := range peers {
 		host, port, err := net.SplitHostPort(peer)
 		if n, notNumber := strconv.Atoi(port); err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 {
-			return nil, fmt.Errorf("peer %q: want HOST:PORT, such as gateway-1.internal:6222", peer)
+			return nil, wrong("peer %q: want HOST:PORT, such as gateway-1.internal:6222", peer)
 		}
 		u := &url.URL{Scheme: "nats-route", Host: peer}
 		if password != "" {
@@ -308,6 +308,9 @@ func (e *Embedded) Status() Status {
 	return status
 }
 
+// String says in a line how the bus is.
+func (e *Embedded) String() string { return e.Status().String() }
+
 // Close implements Bus.
 func (e *Embedded) Close() error {
 	if e.client.close() {
@@ -329,12 +332,12 @@ const DefaultFleet = "tidegate"
 
 // fleetName checks the name of a fleet.
 func fleetName(name string) (string, error) {
-	const most = 64
+	const most = 255 // as long as the name of a table
 	if name == "" {
 		return DefaultFleet, nil
 	}
 	if len(name) > most {
-		return "", fmt.Errorf("the fleet's name has %d bytes: want %d at most", len(name), most)
+		return "", wrong("the fleet's name has %d bytes: want %d at most", len(name), most)
 	}
 	return name, nil
 }

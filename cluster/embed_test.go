@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -182,7 +183,7 @@ func TestEmbedErrors(t *testing.T) {
 		{"a short secret", cluster.EmbedOptions{Listen: "127.0.0.1:0", Secret: []byte("hunter2")}, []string{"7 bytes", "32"}},
 		{"a peer without a port", cluster.EmbedOptions{Listen: "127.0.0.1:0", Peers: []string{"gateway-2"}}, []string{`"gateway-2"`, "HOST:PORT"}},
 		{"a peer with a scheme", cluster.EmbedOptions{Listen: "127.0.0.1:0", Peers: []string{"nats://gateway-2:6222"}}, []string{"nats://gateway-2", "HOST:PORT"}},
-		{"a long name of a fleet", cluster.EmbedOptions{Listen: "127.0.0.1:0", Fleet: strings.Repeat("x", 65)}, []string{"65", "64"}},
+		{"a long name of a fleet", cluster.EmbedOptions{Listen: "127.0.0.1:0", Fleet: strings.Repeat("x", 256)}, []string{"256", "255"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.opt.Name = "gateway"
@@ -190,6 +191,9 @@ func TestEmbedErrors(t *testing.T) {
 			if err == nil {
 				bus.Close()
 				t.Fatal("it starts")
+			}
+			if errors.Is(err, cluster.ErrOptions) != (c.name != "a port in use") {
+				t.Errorf("whose fault it is: %v", err)
 			}
 			for _, want := range c.says {
 				if !strings.Contains(err.Error(), want) {
