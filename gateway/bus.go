@@ -44,6 +44,7 @@ type peers struct {
 	log      *slog.Logger
 	presence *presenceHub
 	manager  *space.Manager // set by start
+	repeat   time.Duration  // how often the others are told again what devices here show
 	changed  chan struct{}  // has something in it when open or asking has changed
 	stop     chan struct{}
 	running  sync.WaitGroup
@@ -62,7 +63,7 @@ type peers struct {
 
 func newPeers(bus Bus, name string, presence *presenceHub, m *metrics, log *slog.Logger) *peers {
 	p := &peers{
-		bus: bus, name: name, metrics: m, log: log, presence: presence,
+		bus: bus, name: name, metrics: m, log: log, presence: presence, repeat: presenceEvery,
 		changed: make(chan struct{}, 1), stop: make(chan struct{}),
 		cancels: map[space.Key]func(){}, open: map[space.Key]struct{}{}, asking: map[space.Key]struct{}{},
 	}
@@ -134,7 +135,7 @@ func (p *peers) wake() {
 
 // run subscribes to what is open, and does what time brings.
 func (p *peers) run() {
-	look, again := time.NewTicker(lookEvery), time.NewTicker(presenceEvery)
+	look, again := time.NewTicker(lookEvery), time.NewTicker(p.repeat)
 	defer look.Stop()
 	defer again.Stop()
 	for {

@@ -46,10 +46,11 @@ func TestStrangeMessages(t *testing.T) {
 	newer := append([]byte(nil), right...)
 	newer[0] += 0x10
 	who := protocol.DevicePresence{Author: protocol.Author{Device: newDevice(), User: "eve"}, Value: protocol.True}
+	misplaced := protocol.DevicePresence{Author: protocol.Author{Device: newDevice(), User: "eve"}, Value: protocol.False}
 	for _, data := range [][]byte{
 		nil, {}, {0}, []byte("hello"), right[:5], append(append([]byte(nil), right...), 0), mustUnderstand, newer,
-		message("other", key.Space, &protocol.PeerPresence{Devices: []protocol.DevicePresence{who}}),
-		message(key.Tenant, "other", &protocol.PeerPresence{Devices: []protocol.DevicePresence{who}}),
+		message("other", key.Space, &protocol.PeerPresence{Devices: []protocol.DevicePresence{misplaced}}),
+		message(key.Tenant, "other", &protocol.PeerPresence{Devices: []protocol.DevicePresence{misplaced}}),
 		message(key.Tenant, key.Space, &protocol.PeerPushes{}),
 		right, // a commit that is none: the log is read instead
 		message(key.Tenant, key.Space, &protocol.PeerHead{Seq: 1 << 60}),
@@ -76,6 +77,9 @@ func TestStrangeMessages(t *testing.T) {
 	applied(t, ctx, w, err)
 	strange.Publish(spaceSubject(key), message(key.Tenant, key.Space, &protocol.PeerPresence{Devices: []protocol.DevicePresence{who}}))
 	shows(t, board, "what is right to be heard still", true)
+	if _, page := get(t, g, "/status"); !strings.Contains(page, "<dt>Other gateways</dt><dd>connected</dd>") {
+		t.Error("the status page does not tell of the bus")
+	}
 	if metric(t, g, "tidegate_damaged_total") != 0 {
 		t.Error("a message has damaged the space")
 	}

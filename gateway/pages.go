@@ -114,6 +114,16 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Schema != nil {
 		schema = fmt.Sprintf("version %d", s.cfg.Schema.Ref().Version)
 	}
+	bus := ""
+	if s.cfg.Bus != nil {
+		bus = "not connected: spaces are polled"
+		if s.cfg.Bus.Connected() {
+			bus = "connected"
+		}
+		if says, does := s.cfg.Bus.(fmt.Stringer); does {
+			bus = says.String()
+		}
+	}
 	notReady := s.notReady(r)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -127,6 +137,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		"Connections": connections,
 		"Spaces":      s.spaces.count(),
 		"Schema":      schema,
+		"Bus":         bus,
 		"Demo":        s.demo != nil,
 		"Development": s.cfg.Verifier.Development(),
 		"Draining":    draining,
