@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidegate/tidegate/access"
+	"github.com/tidegate/tidegate/cluster"
 	"github.com/tidegate/tidegate/dynamo"
 	"github.com/tidegate/tidegate/gateway"
 	"github.com/tidegate/tidegate/protocol"
@@ -41,6 +42,8 @@ type serveCommand struct {
 	AllowOrigin []string `group:"Network" sep:"," placeholder:"ORIGIN" env:"TIDEGATE_ALLOW_ORIGIN" help:"Pages that may connect, besides the gateway's own: scheme, host and port, such as https://app.example.com or http://localhost:*. May be repeated."`
 	TLSCert     string   `name:"tls-cert" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_CERT" help:"Serve https with this certificate (PEM, chain included). It is read again when it changes."`
 	TLSKey      string   `name:"tls-key" group:"Network" placeholder:"FILE" env:"TIDEGATE_TLS_KEY" help:"The certificate's key (PEM)."`
+
+	Cluster clusterFlags `embed:"" group:"Several gateways"`
 
 	Limits limitFlags `embed:"" prefix:"limit-" envprefix:"TIDEGATE_LIMIT_" group:"Limits"`
 
@@ -72,6 +75,7 @@ func defaults() kong.Vars {
 	return kong.Vars{
 		"default_tenant":       access.DefaultTenant,
 		"min_secret":           fmt.Sprint(access.MinSecretBytes),
+		"min_cluster_secret":   fmt.Sprint(cluster.MinSecretBytes),
 		"limit_connections":    fmt.Sprint(gateway.DefaultMaxConnections),
 		"limit_connect_rate":   fmt.Sprint(rates.Connections.PerSecond),
 		"limit_message_rate":   fmt.Sprint(rates.Messages.PerSecond),
@@ -96,6 +100,8 @@ connections without a token as the user "dev" who may write everything.
   tidegate serve --auth-secret-file secret --allow-origin http://localhost:*
   TIDEGATE_LISTEN=127.0.0.1:9000 tidegate
   tidegate --config tidegate.json
+  tidegate serve --store 'dynamodb://tidegate?region=eu-central-1' --cluster-listen 10.0.0.1:6222
+      --cluster-peers 10.0.0.2:6222,10.0.0.3:6222 --cluster-secret-file secret
 
 Once it listens it says so on standard output: "tidegate: listening on http://ADDR". Everything else is logged on
 standard error. SIGINT or SIGTERM ends it in order: connected devices are told to come back after a moment.`
@@ -147,12 +153,23 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 			return err
 		}
 	}
+	if config.Name == "" {
+		config.Name = gatewayName()
+	}
 	config.Demo = verifier.Development() && config.Schema == nil
 	listener, err := s.listen()
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
+	bus, err := s.Cluster.open(config.Name, s.Store, log)
+	if err != nil {
+		return err
+	}
+	if bus != nil {
+		defer func() { err = errors.Join(err, bus.Close()) }()
+		config.Bus = bus
+	}
 	store, err := openStore(ctx, s.Store, log)
 	if err != nil {
 		return err
