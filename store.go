@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidegate/tidegate/bolt"
@@ -50,7 +51,7 @@ func openStore(ctx context.Context, name string, log *slog.Logger) (*openedStore
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--store %q: %w", name, err)}
 		}
-		config.Report = func(r dynamo.Report) { logReport(log, r) }
+		config.Report = (&reportLog{log: log}).report
 		ctx, cancel := context.WithTimeout(ctx, storeWithin)
 		defer cancel()
 		store, err := dynamo.Open(ctx, config)
@@ -84,13 +85,43 @@ func tableUsage(err error) error {
 	return err
 }
 
-// logReport logs an item that somebody else changed.
-func logReport(log *slog.Logger, r dynamo.Report) {
+const (
+	// reportEvery is how often the same is said of an item, however often it is met.
+	reportEvery = time.Hour
+	// maxReports bounds what is remembered of what was said.
+	maxReports = 10_000
+)
+
+// reportLog logs items that somebody else changed.
+type reportLog struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	said map[string]time.Time // guarded by mu
+}
+
+func (l *reportLog) report(r dynamo.Report) {
 	item := r.Item.String()
 	if r.Seq > 0 {
 		item = fmt.Sprintf("commit %d", r.Seq)
 	}
-	log.Error("somebody else changed an item of the table; it is left as it is",
-		"tenant", r.Key.Tenant, "space", r.Key.Space, "item", item,
-		"attributes", strings.Join(r.Attributes, ", "), "kept", r.Kept, "err", r.Err)
+	attributes := strings.Join(r.Attributes, ", ")
+	if !l.first(fmt.Sprintf("%q %s %s %v", r.Key, item, attributes, r.Kept)) {
+		return
+	}
+	l.log.Error("somebody else changed an item of the table; it is left as it is",
+		"tenant", r.Key.Tenant, "space", r.Key.Space, "item", item, "attributes", attributes, "kept", r.Kept, "err", r.Err)
+}
+
+// first reports whether what is not on record as said lately, and records it.
+func (l *reportLog) first(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.said[what]; ok && time.Since(at) < reportEvery {
+		return false
+	}
+	if l.said == nil || len(l.said) >= maxReports {
+		l.said = make(map[string]time.Time)
+	}
+	l.said[what] = time.Now()
+	return true
 }

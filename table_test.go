@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/tidegate/tidegate/dynamo"
 	"github.com/tidegate/tidegate/internal/engine"
+	"github.com/tidegate/tidegate/space"
 )
 
 // storeOf names a table that is not there yet.
@@ -60,5 +65,24 @@ func TestServeRefusesTables(t *testing.T) {
 		if r.status == exitOK || !strings.Contains(r.stderr, says) || strings.Contains(r.stdout, "listening") {
 			t.Errorf("--store %s: status %d:\n%s%s", store, r.status, r.stdout, r.stderr)
 		}
+	}
+}
+
+// The same is said of an item once in a while, however often it is met.
+func TestReports(t *testing.T) {
+	var said bytes.Buffer
+	l := &reportLog{log: slog.New(slog.NewTextHandler(&said, nil))}
+	r := dynamo.Report{
+		Key: space.Key{Tenant: "acme", Space: "board"}, Item: space.ItemKey{Kind: space.ItemRecord, A: "tasks", B: "1"},
+		Attributes: []string{"title"}, Err: errors.New("why"),
+	}
+	for range 3 {
+		l.report(r)
+	}
+	r.Attributes = []string{"title", "done"}
+	l.report(r)
+	text := said.String()
+	if strings.Count(text, "\n") != 2 || !strings.Contains(text, "title, done") || !strings.Contains(text, "space=board") || !strings.Contains(text, "err=why") {
+		t.Errorf("said was:\n%s", text)
 	}
 }
