@@ -59,8 +59,8 @@ export class LocalEngine implements Engine {
   /** Why the store does not take what it is given, for now. */
   #storeError: TideError | undefined;
   #writing: Promise<void> = Promise.resolve();
-  /** What can unpack deliveries: loaded while the page shows what the store has. */
-  #unpacking: ReturnType<typeof loadUnpacking> | undefined;
+  /** What can unpack deliveries: it loads while the store does. */
+  readonly #unpacking = loadUnpacking();
   #closing: Promise<void> | undefined;
   #socket: Transport | undefined;
   /** Gives up the connection that is being made. */
@@ -402,7 +402,7 @@ export class LocalEngine implements Engine {
     let ended: TideError | undefined;
     const mine = () => transport !== undefined && this.#socket === transport;
     try {
-      const unpacking = await (this.#unpacking ??= loadUnpacking());
+      const unpacking = await this.#unpacking;
       if (unpacking) core.unpack(unpacking);
       const token = await this.#token(fresh, abort.signal);
       transport = await this.#dial(
