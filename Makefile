@@ -7,11 +7,13 @@ SHELL      := /bin/bash
 .ONESHELL:
 .DEFAULT_GOAL := run
 
-# Simulator seeds, SIGKILLs of the real binary, appends of unknown outcome, and time
-# per fuzz target.
+# Simulator seeds, SIGKILLs of the real binary, rounds of harm to a fleet, appends of
+# unknown outcome, kills of the page, and time per fuzz target.
 SEEDS     ?= 2000
 KILLS     ?= 30
+ROUNDS    ?= 6
 AMBIGUOUS ?= 100
+PAGEKILLS ?= 5
 FUZZTIME  ?= 20s
 
 # Real histories to replay. They are not part of the repository.
@@ -24,8 +26,9 @@ DYNOXIDE := 3.2.0
 DYNALITE := 4.0.0
 ENGINES  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate
 
-# The browser that the page is tested in.
-CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+# The browser that the page is tested in; found by its usual names if this is empty.
+CHROMIUM ?=
+export CHROMIUM
 
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -38,7 +41,7 @@ build: ## build ./tidegate
 	go build -o tidegate .
 
 .PHONY: test
-test: engines lint unit replay fuzz sim kill ## everything a change must pass
+test: engines browser lint unit typescript page replay fuzz sim kill ## everything a change must pass
 
 .PHONY: unit
 unit: ## all Go tests under the race detector
@@ -56,6 +59,16 @@ engines: ## install the DynamoDB engines that tests use (cargo, npm)
 		mkdir -p "$$dynalite"
 		npm install --prefix "$$dynalite" --no-audit --no-fund --omit=dev dynalite@$(DYNALITE)
 	fi
+
+.PHONY: browser
+browser: ## install the browser that the page is tested in, where that can be done
+	if [ -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" ]; then exit 0; fi
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then
+		echo "no Chromium, and no way to install one here: name one with CHROMIUM=PATH"; exit 0
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; } ||
+		echo "Chromium could not be installed"
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck
@@ -98,6 +111,10 @@ replay: build ## real histories through real sockets: plain, with chaos, with ki
 	./tidegate loadtest replay $(HISTORY) --self --chaos
 	./tidegate loadtest replay $(HISTORY) --self --kill-every 1s
 
+.PHONY: fleet
+fleet: engines ## kill, suspend and cut off gateways that share a table, ROUNDS times
+	TIDEGATE_ROUNDS=$(ROUNDS) go test -count=1 -timeout 0 -v -run '^TestFleet$$' .
+
 .PHONY: ambiguous
 ambiguous: engines ## appends of unknown outcome to DynamoDB, AMBIGUOUS of them
 	TIDEGATE_AMBIGUOUS=$(AMBIGUOUS) go test -count=1 -timeout 0 -v ./dynamo -run '^TestAmbiguous$$'
@@ -107,7 +124,8 @@ soak: ## the long run: as test, with figures for a night
 	$(MAKE) sim SEEDS=$(or $(SOAK_SEEDS),200000)
 	$(MAKE) kill KILLS=$(or $(SOAK_KILLS),1000)
 	$(MAKE) ambiguous AMBIGUOUS=$(or $(SOAK_AMBIGUOUS),100000)
-	DEMO_KILLS=$(or $(SOAK_PAGE_KILLS),100) $(MAKE) page
+	$(MAKE) fleet ROUNDS=$(or $(SOAK_ROUNDS),200)
+	$(MAKE) page PAGEKILLS=$(or $(SOAK_PAGE_KILLS),100)
 	$(MAKE) fuzz FUZZTIME=$(or $(SOAK_FUZZTIME),30m)
 
 .PHONY: bench
@@ -122,21 +140,39 @@ vectors: ## write the shared test vectors anew (look at the diff)
 demo: web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json ## build the collaborative page into the gateway (needs Node)
 	cd web-demo && npm run build
 
-# The gateway embeds the page as it is committed, so that Go alone builds it.
-.PHONY: page
-page: ## the collaborative page: is it built, and does it work in a real browser
-	missing=
-	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then missing="Node (20 or later)"; fi
-	if [ -z "$(CHROMIUM)" ]; then missing="$$missing$${missing:+ and }Chromium (CHROMIUM=PATH names one)"; fi
-	if [ -n "$$missing" ]; then
-		echo "SKIPPED: the page is not tested, for want of $$missing"
+# What tests in TypeScript need. Without Node they are skipped, and in continuous
+# integration that is a failure.
+define need_node
+	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+		echo "SKIPPED: $@, for want of Node (20 or later)"
 		if [ "$${CI:-}" = true ]; then echo "in continuous integration that is a failure"; exit 1; fi
 		exit 0
 	fi
+endef
+
+.PHONY: typescript
+typescript: ## the TypeScript client: types, tests, packaging, size
+	$(need_node)
+	$(MAKE) client-ts/node_modules/.package-lock.json
+	cd client-ts
+	npm run check
+	npm test
+
+# The gateway embeds the page as it is committed, so that Go alone builds it.
+.PHONY: page
+page: ## the collaborative page: is it built, and does it work in a real browser
+	$(need_node)
 	$(MAKE) web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json
 	cd web-demo
 	npm run check
-	CHROMIUM="$(CHROMIUM)" npm test
+	# Asked for now: make may have looked before one was installed.
+	chromium="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}"
+	if [ -z "$$chromium" ]; then
+		echo "SKIPPED: the page in a browser, for want of Chromium (CHROMIUM=PATH names one)"
+		if [ "$${CI:-}" = true ]; then echo "in continuous integration that is a failure"; exit 1; fi
+		exit 0
+	fi
+	DEMO_KILLS=$(PAGEKILLS) CHROMIUM="$$chromium" npm test
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
