@@ -48,6 +48,12 @@ type stamp struct {
 	time   protocol.Time
 }
 
+// same says whether two events are told apart: what a device did in one commit at
+// one time, it did at once, whatever it had seen.
+func (s stamp) same(other stamp) bool {
+	return s.seq == other.seq && s.author == other.author && s.time == other.time
+}
+
 // unseenBy says whether the author of later could not have known of an event at
 // s when making it: the one meaning of "concurrent".
 func (s stamp) unseenBy(later stamp) bool {

@@ -74,13 +74,14 @@ func (t *turn) element(r *record, op *protocol.Op, rival *event, old protocol.Va
 }
 
 // unseenEdits lists what others did to a living element since the mutation's
-// base: its value, and its place if that is another's doing.
+// base: its value, and its place if that is another's doing, or their doing at
+// another time.
 func (t *turn) unseenEdits(field string, it *item) []change {
 	var all []change
 	if it.valued.at.unseenBy(t.at) {
 		all = append(all, change{field, it.Element, it.Value, it.valued.at})
 	}
-	if it.moved.at.unseenBy(t.at) && it.moved.at != it.valued.at {
+	if it.moved.at.unseenBy(t.at) && !it.moved.at.same(it.valued.at) {
 		all = append(all, change{field, it.Element, protocol.StringValue(it.Position), it.moved.at})
 	}
 	return all
