@@ -58,6 +58,8 @@ class TabsEngine implements Engine {
   readonly #abort = new AbortController();
   /** Frees the locks that this tab holds. */
   #free!: () => void;
+  /** Whether this tab holds the lock that says that it lives. */
+  #held = false;
   readonly #freed = new Promise<void>((resolve) => (this.#free = resolve));
   #local: LocalEngine | undefined;
   #leader: Leader | undefined;
@@ -71,8 +73,15 @@ class TabsEngine implements Engine {
     const now = () => Math.floor((options.now ?? Date.now)());
     const tab = toHex(random(16));
     this.#port = port(platform.channel(name), tab, (message) => this.#hear(message), (version) => this.#stranger(version));
-    // Who leads waits for this lock, too, and so hears of this tab's end.
-    platform.lock(tabLock(name, tab), () => this.#freed, this.#abort.signal);
+    // Who leads waits for this lock, too, and so hears of this tab's end. A browser may
+    // take longer to hand out a new page's first lock than to carry its first message,
+    // so nobody is followed before it is held: the leader would get it at once.
+    const held = () => {
+      this.#held = true;
+      this.#port.post({ kind: "who" });
+      return this.#freed;
+    };
+    platform.lock(tabLock(name, tab), held, this.#abort.signal);
     this.#engine = this.#remote = new RemoteEngine(this.#port, {
       kinds: options.rules && kindsOf(options.rules),
       now,
@@ -213,7 +222,7 @@ class TabsEngine implements Engine {
         this.#leader?.hear(message);
         break;
       default:
-        this.#remote.hear(message.from, message);
+        if (message.kind !== "leader" || this.#held) this.#remote.hear(message.from, message);
         if (message.kind === "closed") void this.close();
     }
   }
