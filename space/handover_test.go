@@ -265,6 +265,23 @@ func TestTakeWaits(t *testing.T) {
 	if p.near.core.Head().Seq != 2 || p.near.count(EventTaken) != 1 {
 		t.Errorf("head %d", p.near.core.Head().Seq)
 	}
+
+	// So may the commit that its author had seen.
+	p.offer(p.near.own[0])
+	p.far.settle()
+	p.edit(p.far, p.bob)
+	p.far.settle()
+	eve := newTestClient("eve")
+	eve.base = 3
+	eve.mutate(p.far.now, mustOp("create notes/2 n=1"))
+	p.near.core.Take(p.near.now, &protocol.PeerPushes{Time: p.near.now, Pushes: []protocol.PeerPush{{
+		Author: protocol.Author{Device: eve.device, User: eve.user}, First: 1, Bodies: eve.bodies,
+	}}})
+	p.near.take()
+	p.near.settle() // it reads the log by itself
+	if p.near.core.Head().Seq != 4 || p.near.count(EventTaken) != 2 {
+		t.Errorf("head %d", p.near.core.Head().Seq)
+	}
 }
 
 // TestDeviceFollowsItsMutations: a device whose mutations were handed over comes to
