@@ -1,6 +1,5 @@
 // A device of the page: its own store, its own connection, its own user.
 import { createClient, indexedDBStore } from "@tidegate/client";
-import { webSocketDialer } from "../../client-ts/src/transport.js";
 import type { Client, Query } from "@tidegate/client";
 import { announce } from "./announce.js";
 import type { BoardSpace } from "./board.js";
@@ -33,7 +32,7 @@ export function startDevice(seat: Seat, spaceName: string): Device {
     token: line.only(tokens(seat.user)),
     schema,
     store: indexedDBStore(seat.store),
-    dial: line.through(webSocketDialer(location.origin)),
+    webSocket: line.webSocket,
   });
   const space = client.space(spaceName);
   line.offline.subscribe((is) => is || client.reconnect());
