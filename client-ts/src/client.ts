@@ -9,7 +9,7 @@ import { memoryStore } from "./store/memory.js";
 import type { Store } from "./store/store.js";
 import { tabsEngine } from "./tabs/tabs.js";
 import type { Rules } from "./tx.js";
-import { watchable } from "./watch.js";
+import { sameList, watchable } from "./watch.js";
 import type { Watchable } from "./watch.js";
 
 /** Settings of {@link createClient}. Only `url` is needed. */
@@ -60,8 +60,7 @@ export class Client<S extends Collections = any> {
     let list: readonly RejectedMutation[] = [];
     this.rejected = watchable(
       () => {
-        const now = [...this.#spaces.values()].flatMap((space) => space.rejected.get());
-        if (now.length !== list.length || now.some((item, i) => item !== list[i])) list = now;
+        list = sameList([...this.#spaces.values()].flatMap((space) => space.rejected.get()), list);
         return list;
       },
       list,

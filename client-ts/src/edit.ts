@@ -111,7 +111,7 @@ export function editRecord(tx: Making, key: Key, edit: (draft: any) => void): vo
       if (Array.isArray(value)) return (draft.replace as (values: unknown[]) => void)(value);
       refuse(path, "is a set: assign an array, or use add and remove");
     }
-    if (draft) refuse(path, `is not assigned: use ${Object.keys(Object.getOwnPropertyDescriptors(draft)).filter((n) => n !== "value" && n !== "length").join(", ")}`);
+    if (draft) refuse(path, `is not assigned: use ${Object.keys(draft).filter((n) => n !== "value" && n !== "length").join(", ")}`);
     if (isObject(value) && isInner(path)) {
       for (const [name, inner] of Object.entries(value)) assign(`${path}.${name}`, inner);
     } else if (value === undefined) {

@@ -9,6 +9,7 @@ import type { RejectedEntry } from "./rejected.js";
 import { isObject } from "./rows.js";
 import type { Space } from "./space.js";
 import type { Tx } from "./tx.js";
+import { sameList } from "./watch.js";
 import { quiet, rejectedOps, whyRejected } from "./write.js";
 import type { Write } from "./write.js";
 
@@ -86,7 +87,7 @@ export function gone(): TideError {
 }
 
 /** Makes a function that turns lists of `from` into lists of `to`: the same objects for what did not change. */
-function kept<From extends object, To>(read: () => Iterable<From> | undefined, make: (from: From) => To): () => readonly To[] | undefined {
+export function kept<From extends object, To>(read: () => Iterable<From> | undefined, make: (from: From) => To): () => readonly To[] | undefined {
   let made = new Map<From, To>();
   let list: readonly To[] = [];
   return () => {
@@ -94,9 +95,8 @@ function kept<From extends object, To>(read: () => Iterable<From> | undefined, m
     if (!from) return undefined;
     const next = new Map<From, To>();
     for (const f of from) next.set(f, made.get(f) ?? make(f));
-    const now = [...next.values()];
-    if (now.length !== list.length || now.some((item, i) => item !== list[i])) list = now;
     made = next;
+    list = sameList([...next.values()], list);
     return list;
   };
 }

@@ -1,14 +1,14 @@
 import { Collection } from "./collection.js";
 import type { Engine, EngineEvent, SpaceData, SpaceOptions } from "./engine.js";
 import { TideError } from "./error.js";
-import { conflictsOf, gone, rejectedOf } from "./inbox.js";
+import { conflictsOf, gone, kept, rejectedOf } from "./inbox.js";
 import type { Conflict, RejectedMutation } from "./inbox.js";
 import { alive } from "./merge/record.js";
 import type { Rec } from "./merge/index.js";
 import { canonicalValue } from "./protocol/canonical.js";
 import { checkSpaceName } from "./protocol/names.js";
 import { conflictCollection } from "./protocol/op.js";
-import type { Mutation, Op, RecordState, Verdict } from "./protocol/index.js";
+import type { DevicePresence, Mutation, Op, RecordState, Verdict } from "./protocol/index.js";
 import { createTable } from "./query/index.js";
 import type { Table } from "./query/index.js";
 import { rowOf } from "./rows.js";
@@ -95,21 +95,12 @@ export class Space<S extends Collections = any> {
     const watch = (changed: () => void) => this.#watch(changed);
     this.conflicts = watchable(conflictsOf(this), [], watch);
     this.rejected = watchable(rejectedOf(this), [], watch);
-    let shown: readonly Person[] = [];
-    let from: SpaceData["present"] | undefined;
+    const people = kept<DevicePresence, Person>(
+      () => this.data?.present,
+      (p) => ({ ...p.author, value: p.value }),
+    );
     this.presence = {
-      ...watchable(
-        () => {
-          const present = this.data?.present;
-          if (present && present !== from) {
-            from = present;
-            shown = present.map((p) => ({ ...p.author, value: p.value }));
-          }
-          return present && shown;
-        },
-        [],
-        watch,
-      ),
+      ...watchable(people, [], watch),
       set: (value) => engine.setPresence(name, value === undefined ? undefined : canonicalValue(value)),
     };
   }
@@ -214,13 +205,11 @@ export class Space<S extends Collections = any> {
         const done = data !== undefined && holds(data);
         const over = this.engine.status().lastError?.code === "closed";
         if (!done && !over) return;
-        stop();
-        stopStatus();
+        for (const stop of stops) stop();
         if (done) resolve();
         else reject(new TideError("closed", "the client was closed"));
       };
-      const stop = this.#watch(look);
-      const stopStatus = this.engine.watch((event) => event.kind === "status" && look());
+      const stops = [this.#watch(look), this.engine.watch(look)];
       look();
     });
   }

@@ -43,6 +43,11 @@ export interface Watchable<T> {
   subscribe(listener: (value: T) => void): () => void;
 }
 
+/** Returns `before` if `now` has the same items. */
+export function sameList<T>(now: readonly T[], before: readonly T[]): readonly T[] {
+  return now.length === before.length && now.every((item, i) => item === before[i]) ? before : now;
+}
+
 /** Calls each listener; one that throws does not keep the others from being told. */
 export function tell<A extends unknown[]>(listeners: Iterable<(...args: A) => void>, ...args: A): void {
   for (const listener of [...listeners]) {
