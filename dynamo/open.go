@@ -148,7 +148,11 @@ func connect(ctx context.Context, config Config) (*Store, error) {
 		transport = s.transport
 	}
 	s.client = dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
-		o.HTTPClient = sentMarker{&http.Client{Transport: transport}}
+		// A redirect would be a second request.
+		o.HTTPClient = sentMarker{&http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}}
 		// Each call is one request: what may be repeated, and when, is decided here,
 		// where it is counted too.
 		o.Retryer = aws.NopRetryer{}

@@ -125,6 +125,7 @@ func TestOpenErrors(t *testing.T) {
 		"strong replicas":      {table(`,"Replicas":[{"RegionName":"us-east-1"}],"MultiRegionConsistency":"STRONG"`), nil, ""},
 		"old global table":     {table(`,"GlobalTableVersion":"2017.11.29"`), ErrReplicas, "2017.11.29"},
 		"not DynamoDB at all":  {respond{404, "<html>not found</html>"}, nil, "DescribeTable"},
+		"a redirect":           {respond{307, ""}, nil, "DescribeTable"},
 		"not JSON":             {respond{200, "<html>hello</html>"}, nil, "DescribeTable"},
 		"nothing in the reply": {respond{200, "{}"}, nil, "empty"},
 	} {
