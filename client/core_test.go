@@ -485,6 +485,36 @@ func TestForgottenDevice(t *testing.T) {
 	}
 }
 
+// A device that was forgotten while it was away from all gateways but one, which
+// still remembers it: what is on its way there may be taken yet, so it is not sent
+// anew under another id.
+func TestForgottenElsewhere(t *testing.T) {
+	g, d := testWorld(t, 2)
+	a, b := d[0], d[1]
+	a.mutate(create("1", "title", "old"))
+	settle(a, b)
+	b.mutate(set("1", "title", "theirs"))
+	settle(a, b)
+	onItsWay := a.mutate(set("1", "title", "mine")) // its base is the horizon to be
+	for a.write() {
+	}
+	a.toSend = nil // to the gateway that is not heard from any more
+	g.trim()
+	a.offline = true
+	a.cut()
+	settle(a)
+	later := a.mutate(set("1", "note", "never sent"))
+	a.offline = false
+	settle(a, b)
+	if v := a.settled[onItsWay]; v.Code != protocol.RejectUnknownOutcome {
+		t.Errorf("what was sent is settled as %+v", v)
+	}
+	if v := a.settled[later]; v.Outcome == protocol.Rejected || g.value("cards", "1", "note") != "never sent" {
+		t.Errorf("what was not sent is settled as %+v", v)
+	}
+	a.converged()
+}
+
 // An old copy of a store, of which the server has forgotten everything: the copy
 // that went on may have written under the id, so this one takes another.
 func TestForgottenCopy(t *testing.T) {

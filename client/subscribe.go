@@ -282,7 +282,9 @@ func (c *Core) clone(s *space, f *protocol.Subscribed) {
 // one, or it forgot it because its last commit lies behind the horizon. A
 // mutation whose base is not behind the horizon would have been committed above
 // it and not been forgotten; of others that may have been sent, the outcome
-// cannot be known any more.
+// cannot be known any more. Nor can it be known of anything that was sent behind
+// mutations with verdicts: a gateway that has not been reached since may remember
+// the device still, and take what is on its way there.
 //
 // A store that stands behind the horizon may be an old copy of one that went on
 // to write, and was forgotten since: so it takes a new device id even if it never
@@ -292,7 +294,7 @@ func (c *Core) unknown(s *space, horizon uint64) bool {
 	inFlight := slices.ContainsFunc(s.queue, func(p *pending) bool { return p.counter <= s.sent && p.mutation.Base >= horizon })
 	renew := judged > 0 || s.cursor.Seq < horizon && !s.fresh && !inFlight
 	for _, p := range slices.Clone(s.queue) {
-		if p.counter <= s.sent && p.mutation.Base < horizon {
+		if p.counter <= s.sent && (p.mutation.Base < horizon || judged > 0) {
 			c.expel(s, p, protocol.RejectUnknownOutcome, "the device was away for so long that the server cannot tell whether this took effect")
 			renew = true
 		}

@@ -216,7 +216,9 @@ function clone(c: Core, s: CoreSpace, f: Subscribed): void {
  * forgot it because its last commit lies behind the horizon. A mutation whose base
  * is not behind the horizon would have been committed above it and not been
  * forgotten; of others that may have been sent, the outcome cannot be known any
- * more.
+ * more. Nor can it be known of anything that was sent behind mutations with
+ * verdicts: a gateway that has not been reached since may remember the device
+ * still, and take what is on its way there.
  *
  * A store that stands behind the horizon may be an old copy of one that went on to
  * write, and was forgotten since: so it takes a new device id even if it never
@@ -224,9 +226,10 @@ function clone(c: Core, s: CoreSpace, f: Subscribed): void {
  */
 function unknown(c: Core, s: CoreSpace, horizon: number): boolean {
   const inFlight = s.queue.some((p) => p.counter <= s.sent && p.mutation.base >= horizon);
-  let renew = lastJudged(s).counter > 0 || (s.cursor.seq < horizon && !s.fresh && !inFlight);
+  const judged = lastJudged(s).counter > 0;
+  let renew = judged || (s.cursor.seq < horizon && !s.fresh && !inFlight);
   for (const p of [...s.queue]) {
-    if (p.counter <= s.sent && p.mutation.base < horizon) {
+    if (p.counter <= s.sent && (p.mutation.base < horizon || judged)) {
       expel(c, s, p, "unknown-outcome", "the device was away for so long that the server cannot tell whether this took effect");
       renew = true;
     }
