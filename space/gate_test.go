@@ -149,6 +149,28 @@ func TestGateTakesTurns(t *testing.T) {
 	})
 }
 
+// TestGateLosesNoRoom: whoever gives up just when it is let in lets the next one in.
+func TestGateLosesNoRoom(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate(0)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				if g.enter(ctx, Key{}) == nil {
+					g.leave()
+				}
+			}()
+			synctest.Wait()
+			cancel()
+			g.leave()
+			synctest.Wait()
+			if g.free != 1 {
+				t.Fatal("the room is lost")
+			}
+		})
+	}
+}
+
 // TestLateCallsAreNotMade: a call that has waited until it is too late is not made
 // any more.
 func TestLateCallsAreNotMade(t *testing.T) {

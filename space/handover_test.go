@@ -95,6 +95,21 @@ func TestHandOver(t *testing.T) {
 			t.Error("it does not append itself again")
 		}
 	})
+	t.Run("only when beaten twice in a row", func(t *testing.T) {
+		p := newPair(t, Config{})
+		for range 3 {
+			p.edit(p.far, p.bob)
+			begun(t, p.far)
+			p.offer(p.commit())
+			p.far.settle() // and now it wins
+			p.near.core.Offer(p.near.now, p.far.own[len(p.far.own)-1])
+			p.near.take()
+			p.near.settle()
+		}
+		if len(p.far.handed) > 0 || p.far.count(EventRace) != 3 || p.far.count(EventCommitted) != 3 {
+			t.Errorf("handed over %d times, %d races lost, %d won", len(p.far.handed), p.far.count(EventRace), p.far.count(EventCommitted))
+		}
+	})
 	t.Run("in vain", func(t *testing.T) {
 		p := handedPair(t)
 		p.edit(p.far, p.bob) // rides along
