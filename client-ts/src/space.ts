@@ -103,6 +103,7 @@ export class Space<S extends Collections = any> {
       ...watchable(people, [], watch),
       set: (value) => engine.setPresence(name, value === undefined ? undefined : canonicalValue(value)),
     };
+    this.#undo = host.makeUndo?.(this); // from the first edit on
   }
 
   /** What the engine knows of the space; undefined while it is being loaded. */
@@ -360,9 +361,8 @@ export class Space<S extends Collections = any> {
   }
 
   #undoing(): Undo {
-    const { makeUndo } = this.#host;
-    if (!this.#undo && !makeUndo) throw new TideError("invalid", 'undo is not set up: give createClient {undo} from "@tidegate/client/undo"');
-    return (this.#undo ??= makeUndo!(this));
+    if (!this.#undo) throw new TideError("invalid", 'undo is not set up: give createClient {undo} from "@tidegate/client/undo"');
+    return this.#undo;
   }
 }
 

@@ -1,7 +1,7 @@
 // A browser with several tabs, one disk and one gateway, in which everything that
 // happens between them happens one by one, in an order that a test draws.
 import { createClient } from "../../src/index.js";
-import type { Client } from "../../src/index.js";
+import type { Client, ClientOptions } from "../../src/index.js";
 import { StoreError } from "../../src/store/store.js";
 import type { Entry, Store } from "../../src/store/store.js";
 import type { ChannelLike } from "../../src/tabs/channel.js";
@@ -37,8 +37,8 @@ export class World {
   #random = 1;
 
   /** Opens a tab. */
-  tab(): Tab {
-    const tab = new Tab(this, `t${++this.#tabs}`);
+  tab(undo?: ClientOptions["undo"]): Tab {
+    const tab = new Tab(this, `t${++this.#tabs}`, 0, undo);
     this.tabs.push(tab);
     return tab;
   }
@@ -121,6 +121,7 @@ export class Tab {
     readonly name: string,
     /** By how much its code is newer than that of the others. */
     readonly newer = 0,
+    undo?: ClientOptions["undo"],
   ) {
     const platform: TabsPlatform = {
       lock: (lock, held, signal) => {
@@ -141,6 +142,7 @@ export class Tab {
       now: () => world.now,
       random: (bytes) => world.random(bytes),
       engine: (options) => tabsEngine(options, platform),
+      ...(undo && { undo }),
     });
   }
 
