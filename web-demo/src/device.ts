@@ -1,6 +1,7 @@
 // A device of the page: its own store, its own connection, its own user.
 import { createClient, indexedDBStore } from "@tidegate/client";
 import type { Client, Query } from "@tidegate/client";
+import { undo } from "@tidegate/client/undo";
 import { announce } from "./announce.js";
 import type { BoardSpace } from "./board.js";
 import { cell } from "./cell.js";
@@ -32,6 +33,7 @@ export function startDevice(seat: Seat, spaceName: string): Device {
     token: line.only(tokens(seat.user)),
     schema,
     store: indexedDBStore(seat.store),
+    undo,
     webSocket: line.webSocket,
   });
   const space = client.space(spaceName);
@@ -47,12 +49,18 @@ export function startDevice(seat: Seat, spaceName: string): Device {
   return { ...seat, client, space, cards: space.collection("demo-cards").query(), line, storing, inboxOpen: cell(false) };
 }
 
-/** Deals with what needs nobody's attention: a board that two devices began, and cards that two people sorted. */
+/**
+ * Deals with what needs nobody's attention: a board that two devices began, or
+ * that somebody took back while others went on, and cards that two people sorted.
+ */
 function keepQuiet(space: BoardSpace): void {
   space.rejected.subscribe((list) => {
     for (const rejected of list) {
-      const began = rejected.ops.every((op) => op.collection === "demo-boards" && op.id === boardID);
-      if (rejected.code === "exists" && began) rejected.discard();
+      if (!rejected.ops.every((op) => op.collection === "demo-boards" && op.id === boardID)) continue;
+      const begins = rejected.ops.some((op) => op.kind === "create");
+      if (rejected.code === "exists" && begins) rejected.discard();
+      else if (rejected.code === "deleted" && begins) rejected.edit((tx) => tx.undelete("demo-boards", boardID));
+      else if (rejected.code === "deleted") rejected.retry(); // behind what brings the board back
     }
   });
   space.conflicts.subscribe((list) => {

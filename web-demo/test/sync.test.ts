@@ -135,6 +135,21 @@ test("cards are dragged, and moved by the keyboard", async () => {
   await b.page.getByRole("status").filter({ hasText: "Three: Doing, 2 of 2" }).waitFor({ state: "attached" });
 });
 
+test("everything is undone, and the board goes on", async () => {
+  const [a, b] = await pair("undone");
+  await a.add("First");
+  await converged(a, b);
+  for (let n = 0; n < 4; n++) await a.get("undo").click();
+  await b.card("First").waitFor({ state: "detached" });
+  await b.add("Second");
+  await a.card("Second").waitFor();
+  await a.add("Third");
+  await b.card("Third").waitFor();
+  await b.card("Third").locator("[data-handle]").press("ArrowUp");
+  expect(await converged(a, b)).toEqual(["To do | Third | 0 | ", "To do | Second | 0 | "]);
+  for (const pane of [a, b]) expect(await pane.get("inbox-open").getAttribute("aria-label")).toBe("Inbox, 0 waiting");
+});
+
 test("edits are undone and redone, among others' edits", async () => {
   const [a, b] = await pair("undo");
   await a.add("Kept");
