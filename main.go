@@ -81,19 +81,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run runs the program and returns its exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	var commands commandLine
-	parser, err := kong.New(&commands,
-		kong.Name("tidegate"),
-		kong.Description(description),
-		kong.Writers(stdout, stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		defaults(),
-		kong.BindTo(stdout, (*io.Writer)(nil)),
-	)
-	if err != nil {
-		panic(err) // the command line's own definition is wrong; every test would see it
-	}
-	context, err := parser.Parse(args)
+	context, err := newParser(new(commandLine), stdout, stderr).Parse(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "tidegate: %v\n", err)
 		fmt.Fprintln(stderr, "tidegate --help shows what there is.")
@@ -109,4 +97,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// newParser returns what reads a command line.
+func newParser(commands *commandLine, stdout, stderr io.Writer) *kong.Kong {
+	parser, err := kong.New(commands,
+		kong.Name("tidegate"),
+		kong.Description(description),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		defaults(),
+		kong.BindTo(stdout, (*io.Writer)(nil)),
+	)
+	if err != nil {
+		panic(err) // the command line's own definition is wrong; every test would see it
+	}
+	return parser
 }

@@ -51,6 +51,7 @@ type tableCreateCommand struct {
 	NoRecovery   bool   `help:"Without point-in-time recovery (on by default: the last 35 days can be restored, to the second)."`
 	NoExpiry     bool   `help:"Without expiry of items (TTL on the attribute _expires; nothing sets it yet)."`
 	KMSKey       string `name:"kms-key" placeholder:"KEY" help:"Encrypt with this key of your own (an id, ARN or alias/NAME) instead of DynamoDB's."`
+	IfMissing    bool   `help:"Succeed if the table is there already and can be used."`
 	AllowMissing bool   `help:"Succeed although the engine lacks something that was asked for, as engines for tests do."`
 }
 
@@ -84,6 +85,12 @@ func (c *tableCreateCommand) Run(stdout io.Writer) error {
 	}
 	ctx, cancel := tableContext()
 	defer cancel()
+	if c.IfMissing {
+		if table, err := dynamo.Check(ctx, config); err == nil {
+			fmt.Fprintf(stdout, "table %s is there already\n", table.Name)
+			return nil
+		}
+	}
 	missing, err := dynamo.Create(ctx, config, options)
 	if err != nil {
 		return tableUsage(err)
