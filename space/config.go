@@ -11,7 +11,8 @@ import (
 // is usable.
 type Config struct {
 	// Gateway names this gateway in its commits; a hint for people and for
-	// hand-over, never a matter of correctness.
+	// hand-over, never a matter of correctness. Two of one name hand nothing to each
+	// other.
 	Gateway string
 	// Schema is what mutations are merged under; nil for none.
 	Schema *merge.Schema

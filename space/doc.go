@@ -17,6 +17,11 @@
 // [Store] is all that the log needs from whatever remembers it. [Memory] is a
 // Store in memory; storetest holds the suite that every Store passes.
 //
+// Other gateways may append to the same log. What they tell over a bus saves reads
+// ([Core.Offer], [Core.Hint]), and one that loses the race for the next seq again
+// and again hands its mutations to the winner ([HandOver], [Core.Take]); what must
+// be told to them is in [Ready]. Without a bus the log is polled.
+//
 // # What is promised
 //
 //   - Commit n is appended only by someone who has folded 1 … n-1, under the

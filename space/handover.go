@@ -18,7 +18,7 @@ const (
 	beatenTwice = 2
 	// handOverSilence is how long ago the newest commit of another gateway may be for
 	// that one to be handed anything, and how long nothing is handed over after it
-	// was in vain.
+	// was in vain twice. Once, a message may just have been lost.
 	handOverSilence = protocol.Time(2000)
 	// handOverAge is how old a hand-over may be that is taken. It leaves the clocks of
 	// two gateways room, and is far less than the horizon: behind that, devices carry
@@ -32,6 +32,7 @@ const (
 type handOver struct {
 	beaten int           // races lost in a row
 	on     bool          // own mutations are handed over
+	late   int           // how often in a row that was in vain
 	not    protocol.Time // not before this
 }
 
@@ -46,7 +47,9 @@ func (c *Core) handsOver() bool {
 	o.on = true
 	if due := c.handedOverDue(); due > 0 && c.now >= due {
 		late := len(c.queue)
-		o.not = c.now + handOverSilence
+		if o.late++; o.late > 1 {
+			o.not = c.now + handOverSilence
+		}
 		if c.cfg.Faults.HandOverForgets {
 			c.unqueue(c.queue)
 			c.queue = nil
@@ -179,6 +182,8 @@ func (c *Core) takeOne(p *takenPush) bool {
 	if c.mayPush(w, p.Author.User, p.First, p.Bodies) != nil {
 		return true
 	}
+	// What this core has not read may hold mutations of the device. That needs no proof
+	// here: nobody is told anything, and the append will find its seq taken.
 	if w.image.version == 0 && p.First > 1 && len(w.queued) == 0 || p.First-1 > w.image.device.Counter+uint64(len(w.queued)) {
 		return c.cannotTell(p) // what comes before it is not here yet
 	}

@@ -129,6 +129,32 @@ func TestHandOver(t *testing.T) {
 			t.Errorf("near is at %d", p.near.core.Head().Seq)
 		}
 	})
+	t.Run("in vain once and again", func(t *testing.T) {
+		p := handedPair(t)
+		for n, want := range []int{2, 2} {
+			p.far.pass(250 * time.Millisecond) // it appends itself
+			p.near.now = p.far.now
+			p.near.core.Offer(p.near.now, p.far.own[len(p.far.own)-1])
+			p.near.take()
+			p.near.settle()
+			p.edit(p.far, p.bob)
+			for range 2 {
+				if n == 1 && len(p.far.handed) > want {
+					t.Fatal("handed over again, though it was in vain twice")
+				}
+				begun(t, p.far)
+				p.offer(p.commit())
+				p.settleReads()
+			}
+			if len(p.far.handed) != want {
+				t.Fatalf("handed over %d times, want %d", len(p.far.handed), want)
+			}
+		}
+		p.far.settle()
+		if p.far.count(EventHandOverLate) != 2 || len(p.far.core.queue) > 0 {
+			t.Errorf("%d times too late, %d queued", p.far.count(EventHandOverLate), len(p.far.core.queue))
+		}
+	})
 	t.Run("both append it", func(t *testing.T) {
 		p := handedPair(t)
 		p.take(p.far.handed[0])

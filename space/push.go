@@ -316,6 +316,9 @@ func (c *Core) reconcile(commit *protocol.Commit) {
 		if !follows {
 			gone = slices.Clone(w.queued) // another store of the device wrote: all of it is void
 		}
+		if slices.ContainsFunc(gone, func(n *pending) bool { return n.handed > 0 }) {
+			c.over.late = 0
+		}
 		c.queue = slices.DeleteFunc(c.queue, func(n *pending) bool { return slices.Contains(gone, n) })
 		c.unqueue(gone)
 		if follows {
