@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	raceSeeds = flag.Int("race.seeds", 60, "how many seeds TestRacingCores tries")
+	raceSeeds = flag.Int("race.seeds", 100, "how many seeds TestRacingCores tries")
 	raceSeed  = flag.Uint64("race.seed", 0, "the only seed to try")
 )
 
