@@ -325,7 +325,7 @@ describe("without locks or channels", () => {
   });
 });
 
-describe("with the channel of Node", () => {
+describe.skipIf(typeof BroadcastChannel === "undefined")("with the channel of Node", () => {
   test("tabs follow, and take over in less than a second", async () => {
     const world = new World();
     // Real locks as far as they are needed here: one name, held in order.
