@@ -213,6 +213,13 @@ func (c *Core) judge(s *space, v protocol.Verdict, leaveAt uint64, exact bool) {
 // committed at or before head. Those whose verdict got lost are settled with
 // what is known.
 func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uint64) {
+	for _, p := range s.leaving {
+		if p.device == s.device && p.counter <= counter && p.leaveAt > head {
+			// Told in a log that was put back since: in this one it stands earlier.
+			p.leaveAt, p.exact = head, false
+			s.savePending(p)
+		}
+	}
 	rejected := map[uint64]protocol.Verdict{}
 	for _, v := range f.Rejections {
 		rejected[v.Counter] = v

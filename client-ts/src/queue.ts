@@ -155,6 +155,14 @@ function settled(c: Core, s: CoreSpace, p: Pending, verdict: Verdict, entry: num
  * at or before head. Those whose verdict got lost are settled with what is known.
  */
 export function accept(c: Core, s: CoreSpace, counter: number, f: Subscribed, head: number): void {
+  for (const p of s.leaving) {
+    if (p.device === s.device && p.counter <= counter && p.leaveAt > head) {
+      // Told in a log that was put back since: in this one it stands earlier.
+      p.leaveAt = head;
+      p.exact = false;
+      savePending(s, p);
+    }
+  }
   const rejected = new Map(f.rejections.map((v) => [v.counter, v]));
   for (let p = s.queue[0]; p && p.counter <= counter; p = s.queue[0]) {
     const v = rejected.get(p.counter);
