@@ -32,7 +32,7 @@ func TestCostOfReading(t *testing.T) {
 		config := newTable(t, e)
 		s := openStore(t, config)
 		m := costManager(s)
-		at, d, cursor := costAttach(t, m, protocol.Cursor{}, 1)
+		at, d := costAttach(t, m, protocol.Cursor{}, 1)
 		push := func(ops []protocol.Op) {
 			d.counter++
 			body := protocol.AppendMutation(nil, &protocol.Mutation{Base: 0, Ops: ops})
@@ -54,7 +54,7 @@ func TestCostOfReading(t *testing.T) {
 			}
 			push(ops)
 		}
-		cursor = at.Head()
+		cursor := at.Head()
 		for i := range costBehind {
 			push([]protocol.Op{{Kind: protocol.OpSet, Collection: "cards", ID: fmt.Sprintf("card-%05d", i),
 				Fields: []protocol.FieldValue{{Field: "title", Value: protocol.MustValue(strings.Repeat("gate ", 30))}}}})
@@ -64,7 +64,7 @@ func TestCostOfReading(t *testing.T) {
 		// What a gateway that was just started pays for the first, new device.
 		s = openStore(t, config)
 		m = costManager(s)
-		at, d, _ = costAttach(t, m, protocol.Cursor{}, 2)
+		at, d = costAttach(t, m, protocol.Cursor{}, 2)
 		opened := readUnits(s)
 		sent := costRead(t, at, d, space.Position{Snapshot: true})
 		cost := readUnits(s) - opened
@@ -79,9 +79,9 @@ func TestCostOfReading(t *testing.T) {
 		closeManager(t, m)
 		s = openStore(t, config)
 		m = costManager(s)
-		at, _, _ = costAttach(t, m, at.Head(), 3)
+		at, _ = costAttach(t, m, at.Head(), 3)
 		opened = readUnits(s)
-		at, d, _ = costAttach(t, m, cursor, 4)
+		at, d = costAttach(t, m, cursor, 4)
 		attached := readUnits(s) - opened
 		sent = costRead(t, at, d, space.Position{Cursor: cursor})
 		cost = readUnits(s) - opened - attached
@@ -109,18 +109,17 @@ func costManager(s *Store) *space.Manager {
 	}})
 }
 
-func costAttach(t *testing.T, m *space.Manager, cursor protocol.Cursor, n byte) (*space.Attachment, *costDevice, protocol.Cursor) {
+func costAttach(t *testing.T, m *space.Manager, cursor protocol.Cursor, n byte) (*space.Attachment, *costDevice) {
 	t.Helper()
 	d := &costDevice{told: make(sink, 64), id: protocol.DeviceID{n}}
 	at, err := m.Attach(board, space.Attach{Device: d.id, User: "ann", Cursor: cursor}, d.told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	attached, ok := (<-d.told).(space.Attached)
-	if !ok {
+	if _, ok := (<-d.told).(space.Attached); !ok {
 		t.Fatalf("device %d was not attached", n)
 	}
-	return at, d, attached.Head
+	return at, d
 }
 
 // costRead reads until nothing is left, and returns how much it was sent.
