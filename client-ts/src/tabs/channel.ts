@@ -49,8 +49,8 @@ export interface SpaceNews extends Pick<SpaceData, "device" | "base">, Partial<P
 
 /** From a follower. */
 export type Request =
-  /** Who leads? */
-  | { readonly kind: "who" }
+  /** Who leads? The answer has the same number. */
+  | { readonly kind: "who"; readonly n: number }
   /** Begins to follow, with everything that an earlier leader may or may not have done: mutations in order, and calls. */
   | { readonly kind: "join"; readonly spaces: readonly (readonly [string, SpaceOptions])[]; readonly sent: readonly Sent[]; readonly calls: readonly Call[] }
   | { readonly kind: "mutate"; readonly sent: Sent }
@@ -58,8 +58,8 @@ export type Request =
 
 /** From the leader. */
 export type Answer =
-  /** The sender leads now. */
-  | { readonly kind: "leader" }
+  /** The sender leads: said to all (n is 0) when it begins, and in answer. */
+  | { readonly kind: "leader"; readonly n: number }
   | { readonly kind: "news"; readonly news: SpaceNews }
   | { readonly kind: "status"; readonly status: Status }
   | { readonly kind: "local"; readonly counter: number }

@@ -42,7 +42,7 @@ export class Leader {
       if (event.kind === "status") this.#post({ kind: "status", status: packStatus(engine.status()) });
       else this.#tell(event.space, event.changes);
     });
-    this.#post({ kind: "leader" });
+    this.#post({ kind: "leader", n: 0 });
   }
 
   close(): void {
@@ -66,7 +66,7 @@ export class Leader {
   hear(message: Message): void {
     const { from } = message;
     if (message.kind === "who") {
-      this.#post({ kind: "leader" }, from);
+      this.#post({ kind: "leader", n: message.n }, from);
       return;
     }
     if (message.kind === "join") {

@@ -73,6 +73,7 @@ export class RemoteEngine implements Engine {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #counter = 0;
   #calls = 0;
+  #whos = 0;
   #leader: string | undefined;
   #theirs: Status = absent;
   #status: Status = absent;
@@ -82,9 +83,7 @@ export class RemoteEngine implements Engine {
   constructor(
     readonly port: Port,
     readonly options: RemoteOptions,
-  ) {
-    port.post({ kind: "who" });
-  }
+  ) {}
 
   open(space: string, options: SpaceOptions): Promise<void> {
     const opened = this.#opened.get(space) ?? waiting<void>();
@@ -256,9 +255,11 @@ export class RemoteEngine implements Engine {
   hear(from: string, answer: Answer): void {
     if (this.#over) return;
     if (answer.kind === "leader") {
-      this.#leader = from;
-      this.fail(undefined);
-      this.#join();
+      if (answer.n === this.#whos) {
+        this.#leader = from;
+        this.fail(undefined);
+        this.#join();
+      } else if (answer.n === 0 && from !== this.#leader) this.who();
       return;
     }
     if (answer.kind === "closed") {
@@ -298,6 +299,14 @@ export class RemoteEngine implements Engine {
         else asked?.answer.resolve(answer.value);
       }
     }
+  }
+
+  /**
+   * Asks who leads. What is not an answer to the last question counts for nothing:
+   * an earlier leader's words may come after it has died, and behind the next one's.
+   */
+  who(): void {
+    this.port.post({ kind: "who", n: ++this.#whos });
   }
 
   #join(): void {

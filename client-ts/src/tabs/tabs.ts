@@ -78,7 +78,7 @@ class TabsEngine implements Engine {
     // so nobody is followed before it is held: the leader would get it at once.
     const held = () => {
       this.#held = true;
-      this.#port.post({ kind: "who" });
+      this.#remote.who();
       return this.#freed;
     };
     platform.lock(tabLock(name, tab), held, this.#abort.signal);
@@ -229,7 +229,7 @@ class TabsEngine implements Engine {
 
   /** A tab with other code: if it leads, this one has to wait for its end; if this one leads, it is told so. */
   #stranger(version: number): void {
-    if (this.#leader) this.#port.post({ kind: "leader" });
+    if (this.#leader) this.#port.post({ kind: "leader", n: 0 });
     else if (!this.#remote.following) {
       const which = version > tabsVersion ? "newer code: reload this page" : "older code: reload or close that tab";
       this.#remote.fail(new TideError("tab-version", `another tab leads with ${which}; edits wait in this one until then`));

@@ -332,7 +332,7 @@ describe.skipIf(typeof BroadcastChannel === "undefined")("with the channel of No
     const queues = new Map<string, { held: () => Promise<void>; signal: AbortSignal }[]>();
     const next = (name: string): void => {
       const first = queues.get(name)?.[0];
-      if (first) void first.held().finally(() => { queues.set(name, (queues.get(name) ?? []).filter((each) => each !== first)); next(name); });
+      if (first) void Promise.resolve().then(first.held).finally(() => { queues.set(name, (queues.get(name) ?? []).filter((each) => each !== first)); next(name); });
     };
     const shared = memoryStore();
     const make = () =>

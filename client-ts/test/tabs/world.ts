@@ -165,8 +165,9 @@ export class Tab {
     this.#closeConnection?.();
     for (const [name, lane] of [...world.lanes]) {
       if (name.startsWith(`say ${this.name} `)) lane.steps.splice(Math.max(lane.steps.length - lost, 0));
-      else if (name === `disk ${this.name}` && tornWrite) world.lanes.delete(name);
-      else if (lane.tab === this && name !== `disk ${this.name}`) world.lanes.delete(name);
+      // What was given to the disk is done before whoever opens it next, or not at all.
+      else if (name === `disk ${this.name}` && !tornWrite) for (const step of lane.steps.splice(0)) step();
+      else if (lane.tab === this) lane.steps.length = 0;
       if (lane.steps.length === 0) world.lanes.delete(name);
     }
     for (const [name, waiting] of [...world.locks]) for (const held of waiting) if (held.tab === this) world.unlock(name, held);
