@@ -83,7 +83,7 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
       const transaction = opened.transaction([entriesName, metaName], "readwrite", { durability: "strict" });
       let why: unknown;
       transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(why ?? transaction.error ?? new DOMException("the transaction was aborted", "AbortError"));
+      transaction.onabort = () => reject((why ?? transaction.error) as Error);
       work(transaction.objectStore(entriesName), transaction.objectStore(metaName), (error) => {
         why = error;
         transaction.abort();
@@ -205,22 +205,16 @@ async function askToPersist(): Promise<boolean> {
 
 /** Whether the connection, not the request, is what failed: tabs that were suspended for long find it so. */
 function isLostConnection(error: unknown): boolean {
-  return ["InvalidStateError", "UnknownError", "AbortError"].includes((error as Error | null)?.name ?? "");
+  return !error || /^(InvalidState|Unknown|Abort)Error$/.test((error as Error).name);
 }
-
-const codes: Record<string, StoreErrorCode> = {
-  QuotaExceededError: "quota",
-  VersionError: "version",
-  InvalidStateError: "unavailable",
-  SecurityError: "unavailable",
-  NotFoundError: "corrupt",
-  UnknownError: "corrupt",
-  NotReadableError: "corrupt",
-  DataError: "corrupt",
-};
 
 function typed(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const cause = error as Error | null;
-  return new StoreError(codes[cause?.name ?? ""] ?? "unavailable", `IndexedDB: ${cause?.message ?? "failed"}`, error);
+  const { name = "", message = "the transaction was aborted" } = (error ?? {}) as Partial<Error>;
+  const code: StoreErrorCode =
+    name === "QuotaExceededError" ? "quota"
+    : name === "VersionError" ? "version"
+    : /^(NotFound|Unknown|NotReadable|Data)Error$/.test(name) ? "corrupt"
+    : "unavailable";
+  return new StoreError(code, `IndexedDB: ${message}`, error);
 }

@@ -63,8 +63,8 @@ export type Answer =
   | { readonly kind: "news"; readonly news: SpaceNews }
   | { readonly kind: "status"; readonly status: Status }
   | { readonly kind: "local"; readonly counter: number }
-  | { readonly kind: "judged"; readonly counter: number; readonly judged: Judged }
-  | { readonly kind: "refused"; readonly counter: number; readonly error: PackedError }
+  /** What became of a mutation; or why the leader could not take it. */
+  | { readonly kind: "judged"; readonly counter: number; readonly judged?: Judged; readonly error?: PackedError }
   | { readonly kind: "answer"; readonly id: number; readonly value?: unknown; readonly error?: PackedError }
   /** The user has signed out in one of the tabs: the store is empty and everybody ends. */
   | { readonly kind: "closed" };
@@ -118,25 +118,17 @@ export interface PackedError {
   readonly field: string | undefined;
 }
 
-export function packError(error: TideError): PackedError {
-  const { code, message, field } = error;
-  return { code, message, field };
-}
-
 export function unpackError({ code, message, field }: PackedError): TideError {
   return new TideError(code, message, { field });
 }
 
-/** A status with its error as plain data. */
-export function packStatus<T extends object>(status: T): T {
-  return mapErrors(status, (error) => (error instanceof TideError ? packError(error) : error));
-}
-
+/** A status that came as plain data. */
 export function unpackStatus<T extends object>(status: T): T {
   return mapErrors(status, (error) => error && unpackError(error as PackedError));
 }
 
-function mapErrors<T extends object>(status: T, map: (error: unknown) => unknown): T {
+/** A copy of a status with another error. */
+export function mapErrors<T extends object>(status: T, map: (error: unknown) => unknown): T {
   const copy = { ...status } as Record<string, unknown>;
   for (const name of ["error", "lastError"]) if (name in copy) copy[name] = map(copy[name]);
   return copy as T;

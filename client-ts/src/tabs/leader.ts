@@ -1,10 +1,9 @@
-import { tideError } from "../error.js";
-import type { TideError } from "../error.js";
+import { TideError, tideError } from "../error.js";
 import type { SpaceOptions } from "../engine.js";
 import type { LocalEngine } from "../shell.js";
 import type { Changes } from "../watch.js";
-import { packError, packStatus } from "./channel.js";
-import type { Answer, Call, Message, PendingState, Port, Sent, SpaceNews } from "./channel.js";
+import { mapErrors } from "./channel.js";
+import type { Answer, Call, Message, PackedError, PendingState, Port, Sent, SpaceNews } from "./channel.js";
 import type { Pending } from "../queue.js";
 import type { CoreSpace } from "../core.js";
 
@@ -109,7 +108,7 @@ export class Leader {
   }
 
   #submit(tab: string, { space, counter, mutation, replaces }: Sent): void {
-    const refused = (error: TideError) => this.#post({ kind: "refused", counter, error: packError(error) }, tab);
+    const refused = (error: TideError) => this.#post({ kind: "judged", counter, error: packError(error) }, tab);
     try {
       this.#submitting = `${tab}/${counter}`;
       const { pending, local, durable } = this.#engine.submit(space, mutation, replaces, { tab, counter });
@@ -200,4 +199,13 @@ export class Leader {
     }
     return { pending, gone };
   }
+}
+
+function packError({ code, message, field }: TideError): PackedError {
+  return { code, message, field };
+}
+
+/** A status with its error as plain data. */
+function packStatus<T extends object>(status: T): T {
+  return mapErrors(status, (error) => (error instanceof TideError ? packError(error) : error));
 }

@@ -6,7 +6,6 @@ import { sameConflict } from "../notice.js";
 import { noDevice } from "../protocol/ids.js";
 import type { BlobID, Conflict, DeviceID, DevicePresence, Mutation, Value } from "../protocol/index.js";
 import type { RejectedEntry } from "../rejected.js";
-import type { LocalEngine } from "../shell.js";
 import type { SpaceStatus, Status } from "../status.js";
 import { View } from "../view.js";
 import type { Predicted } from "../view.js";
@@ -17,7 +16,7 @@ import { unpackError, unpackStatus } from "./channel.js";
 import type { Answer, Call, PendingState, Port, Request, Sent, SpaceNews } from "./channel.js";
 
 /** A mutation of this tab without a verdict. It is sent to each new leader until it has one. */
-interface Mine extends Sent {
+export interface Mine extends Sent {
   readonly locally: Waiting<void>;
   readonly durably: Waiting<Judged>;
   /** Predicted by this tab; undefined once the leader's view has it. */
@@ -26,6 +25,14 @@ interface Mine extends Sent {
 
 interface Asked extends Call {
   readonly answer: Waiting<unknown>;
+}
+
+/** What a follower leaves to the engine that it becomes. */
+export interface Left {
+  /** In the order of their counters. */
+  readonly mine: readonly Mine[];
+  readonly asked: Iterable<Asked>;
+  readonly opened: Iterable<Waiting<void>>;
 }
 
 /** What a follower knows of a space: the leader's, and its own edits that the leader has not taken yet on top. */
@@ -99,7 +106,7 @@ export class RemoteEngine implements Engine {
     this.#wanted.delete(space);
     this.#opened.delete(space);
     this.#replicas.delete(space);
-    void this.#call("release", space).catch(() => {});
+    void this.#call("release", space);
   }
 
   space(space: string): SpaceData | undefined {
@@ -109,7 +116,6 @@ export class RemoteEngine implements Engine {
   mutate(space: string, mutation: Mutation, replaces?: number): Submission {
     const s = this.#replicas.get(space);
     if (this.#over || !s) throw this.#error ?? new TideError("invalid", `the space ${JSON.stringify(space)} is not open`);
-    if (replaces !== undefined && !s.rejected.some((e) => e.order === replaces)) throw new TideError("gone", "the rejected mutation is not in the list any more");
     const predicted: Predicted = { mutation, judged: false, leaveAt: 0, exact: false, sent: false };
     const mine: Mine = { space, mutation, replaces, counter: ++this.#counter, locally: waiting(), durably: waiting(), predicted };
     this.#mine.push(mine);
@@ -125,7 +131,7 @@ export class RemoteEngine implements Engine {
     const s = this.#replicas.get(space);
     if (!s?.rejected.some((e) => e.order === entry)) return false;
     s.rejected = s.rejected.filter((e) => e.order !== entry);
-    void this.#call("discard", space, entry).catch(() => {});
+    void this.#call("discard", space, entry);
     this.#changed(s, { rejected: true });
     return true;
   }
@@ -134,13 +140,13 @@ export class RemoteEngine implements Engine {
     const s = this.#replicas.get(space);
     if (!s?.conflicts.some((c) => sameConflict(c, conflict))) return false; // they are copies here
     s.conflicts = s.conflicts.filter((c) => !sameConflict(c, conflict));
-    void this.#call("dismiss", space, conflict).catch(() => {});
+    void this.#call("dismiss", space, conflict);
     this.#changed(s, { conflicts: true });
     return true;
   }
 
   setPresence(space: string, value: Value | undefined): void {
-    void this.#call("setPresence", space, value).catch(() => {});
+    void this.#call("setPresence", space, value);
   }
 
   fetch(space: string, blob: BlobID): Promise<Value | undefined> {
@@ -152,7 +158,7 @@ export class RemoteEngine implements Engine {
   }
 
   reconnect(): void {
-    void this.#call("reconnect").catch(() => {});
+    void this.#call("reconnect");
   }
 
   stats(): undefined {}
@@ -186,10 +192,7 @@ export class RemoteEngine implements Engine {
     if (this.#over) return;
     this.#over = true;
     this.fail(why);
-    for (const { locally, durably } of this.#mine) {
-      locally.reject(why);
-      durably.reject(why);
-    }
+    for (const mine of this.#mine) reject(mine, why);
     for (const { answer } of this.#asked.values()) answer.reject(why);
     for (const opened of this.#opened.values()) opened.reject(why);
   }
@@ -220,35 +223,10 @@ export class RemoteEngine implements Engine {
     return new Map([...this.#mine.map(({ space }) => [space, {}] as const), ...this.#wanted]);
   }
 
-  /**
-   * Gives everything that waits to this tab's own engine, in which the spaces are
-   * open: the tab leads now.
-   */
-  handOver(engine: LocalEngine): void {
+  /** Stops following, and returns everything that waits: the tab leads now. */
+  leave(): Left {
     this.#over = true;
-    for (const { space, counter, mutation, replaces, locally, durably } of this.#mine) {
-      try {
-        const { local, durable } = engine.submit(space, mutation, replaces, { tab: this.port.tab, counter });
-        local.then(locally.resolve, locally.reject);
-        durable.then(durably.resolve, durably.reject);
-      } catch (error) {
-        locally.reject(error as TideError);
-        durably.reject(error as TideError);
-      }
-    }
-    for (const { method, args, answer } of this.#asked.values()) {
-      if (method === "open") continue;
-      try {
-        if (method === "forget") {
-          engine.close(true).then(answer.resolve, answer.reject);
-          continue;
-        }
-        Promise.resolve((engine[method] as (...args: readonly unknown[]) => unknown)(...args)).then(answer.resolve, answer.reject);
-      } catch (error) {
-        answer.reject(error as TideError);
-      }
-    }
-    for (const opened of this.#opened.values()) opened.resolve();
+    return { mine: this.#mine, asked: this.#asked.values(), opened: this.#opened.values() };
   }
 
   /** Hears the leader. */
@@ -281,15 +259,10 @@ export class RemoteEngine implements Engine {
         break;
       case "judged": {
         const mine = this.#drop(answer.counter);
+        const { judged, error } = answer;
+        if (error) reject(mine, unpackError(error));
         mine?.locally.resolve();
-        mine?.durably.resolve(answer.judged);
-        break;
-      }
-      case "refused": {
-        const mine = this.#drop(answer.counter);
-        const error = unpackError(answer.error);
-        mine?.locally.reject(error);
-        mine?.durably.reject(error);
+        if (judged) mine?.durably.resolve(judged);
         break;
       }
       case "answer": {
@@ -427,6 +400,11 @@ export class RemoteEngine implements Engine {
     };
     tell(this.#listeners, { kind: "status" });
   }
+}
+
+function reject(mine: Mine | undefined, why: TideError): void {
+  mine?.locally.reject(why);
+  mine?.durably.reject(why);
 }
 
 function sentOf({ space, counter, mutation, replaces }: Sent): Sent {

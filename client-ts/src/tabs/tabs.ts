@@ -1,9 +1,7 @@
-import type { Engine, EngineEvent, EngineOptions, SpaceData, SpaceOptions, Submission } from "../engine.js";
-import { TideError, tideError } from "../error.js";
+import type { Engine, EngineEvent, EngineOptions, SpaceOptions } from "../engine.js";
+import { TideError } from "../error.js";
 import { toHex, uuidV7 } from "../protocol/ids.js";
-import type { BlobID, Conflict, Mutation, Value } from "../protocol/index.js";
 import type { LocalEngine } from "../shell.js";
-import type { Stats, Status } from "../status.js";
 import { kindsOf } from "../tx.js";
 import { tell } from "../watch.js";
 import { port, tabsVersion } from "./channel.js";
@@ -48,7 +46,20 @@ const alone: TabsPlatform = {
   channel: () => ({ postMessage() {}, close() {}, onmessage: null }),
 };
 
+/** What whoever runs the core for this tab does, be that this tab or another. */
+const delegated = ["space", "mutate", "discard", "dismiss", "setPresence", "fetch", "status", "stats", "reconnect", "export"] as const;
+
+interface TabsEngine extends Pick<Engine, (typeof delegated)[number]> {}
+
 class TabsEngine implements Engine {
+  static {
+    for (const method of delegated) {
+      (this.prototype as unknown as Record<string, unknown>)[method] = function (this: TabsEngine, ...args: readonly unknown[]): unknown {
+        return (this.#engine[method] as (...args: readonly unknown[]) => unknown)(...args);
+      };
+    }
+  }
+
   readonly #options: EngineOptions;
   readonly #platform: TabsPlatform;
   readonly #port: Port;
@@ -88,7 +99,7 @@ class TabsEngine implements Engine {
       newID: () => uuidV7(now(), random(16)),
     });
     this.#forward(this.#remote);
-    platform.lock(name, () => this.#lead(name), this.#abort.signal);
+    this.#elect(name);
   }
 
   open(space: string, options: SpaceOptions): Promise<void> {
@@ -99,38 +110,10 @@ class TabsEngine implements Engine {
     if (this.#leader) this.#leader.release(space);
     else this.#engine.release(space);
   }
-  space(space: string): SpaceData | undefined {
-    return this.#engine.space(space);
-  }
-  mutate(space: string, mutation: Mutation, replaces?: number): Submission {
-    return this.#engine.mutate(space, mutation, replaces);
-  }
-  discard(space: string, entry: number): boolean {
-    return this.#engine.discard(space, entry);
-  }
-  dismiss(space: string, conflict: Conflict): boolean {
-    return this.#engine.dismiss(space, conflict);
-  }
-  setPresence(space: string, value: Value | undefined): void {
-    this.#engine.setPresence(space, value);
-  }
-  fetch(space: string, blob: BlobID): Promise<Value | undefined> {
-    return this.#engine.fetch(space, blob);
-  }
-  status(): Status {
-    // What keeps this tab's own store from being loaded is worth knowing before it is.
-    return (this.#local ?? this.#engine).status();
-  }
-  stats(): Stats | undefined {
-    return this.#engine.stats();
-  }
   watch(listener: (event: EngineEvent) => void): () => void {
     const own = (event: EngineEvent) => listener(event);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
-  }
-  reconnect(): void {
-    this.#engine.reconnect();
   }
   now(): number {
     return this.#remote.now();
@@ -138,10 +121,6 @@ class TabsEngine implements Engine {
   newID(): string {
     return this.#remote.newID();
   }
-  export(): Promise<Uint8Array> {
-    return this.#engine.export();
-  }
-
   close(forget = false): Promise<void> {
     return (this.#closing ??= this.#close(forget));
   }
@@ -165,32 +144,32 @@ class TabsEngine implements Engine {
     this.#port.close();
   }
 
+  /** Leads once the lock is free. */
+  #elect(name: string): void {
+    this.#platform.lock(name, () => this.#lead(name), this.#abort.signal);
+  }
+
   /** This tab holds the lock: it runs the core, from what is in the store, until it ends. */
   async #lead(name: string): Promise<void> {
     if (this.#closing && !this.#remote.forgetting) return;
-    const { LocalEngine, Leader } = await import("./lead.js");
-    if (this.#closing && !this.#remote.forgetting) return;
-    const local = (this.#local = new LocalEngine(this.#options));
-    this.#forward(local);
-    let failed: TideError | undefined;
-    const opened = new Set<string>();
+    let code: typeof import("./lead.js");
     try {
-      // While the store is being loaded the app goes on, and may open more.
-      for (let more = true; more; ) {
-        const needed = [...this.#remote.needed()].filter(([space]) => !opened.has(space));
-        for (const [space] of needed) opened.add(space);
-        if (opened.size === 0) await local.loaded;
-        await Promise.all(needed.map(([space, options]) => local.open(space, options)));
-        more = [...this.#remote.needed().keys()].some((space) => !opened.has(space));
-      }
-    } catch (error) {
-      failed = tideError(error, "store-failed");
+      code = await import("./lead.js");
+    } catch (cause) {
+      // Perhaps another tab has it. Edits wait.
+      this.#remote.fail(new TideError("unreachable", "the code of the engine could not be loaded", { cause }));
+      setTimeout(() => this.#elect(name), 5000);
+      return;
     }
+    if (this.#closing && !this.#remote.forgetting) return;
+    const local = (this.#local = new code.LocalEngine(this.#options));
+    this.#forward(local);
+    const { opened, failed } = await code.openAll(local, this.#remote);
     const { wanted } = this.#remote;
     this.#engine = local;
     if (failed) this.#remote.end(failed);
-    else this.#remote.handOver(local);
-    this.#leader = new Leader(
+    else code.handOver(this.#remote.leave(), local, this.#port.tab);
+    this.#leader = new code.Leader(
       local,
       this.#port,
       (tab, dead) => this.#platform.lock(tabLock(name, tab), async () => dead(), this.#abort.signal),
@@ -231,8 +210,8 @@ class TabsEngine implements Engine {
   #stranger(version: number): void {
     if (this.#leader) this.#port.post({ kind: "leader", n: 0 });
     else if (!this.#remote.following) {
-      const which = version > tabsVersion ? "newer code: reload this page" : "older code: reload or close that tab";
-      this.#remote.fail(new TideError("tab-version", `another tab leads with ${which}; edits wait in this one until then`));
+      const what = version > tabsVersion ? "newer code: reload this page" : "older code: reload that tab";
+      this.#remote.fail(new TideError("tab-version", `another tab leads with ${what}`));
     }
   }
 }
