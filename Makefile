@@ -41,7 +41,7 @@ build: ## build ./tidegate
 	go build -o tidegate .
 
 .PHONY: test
-test: engines browser lint unit typescript page replay fuzz sim kill ## everything a change must pass
+test: engines browser modules lint unit typescript page replay fuzz sim kill ## everything a change must pass
 
 .PHONY: unit
 unit: ## all Go tests under the race detector
@@ -149,6 +149,11 @@ define need_node
 		exit 0
 	fi
 endef
+
+.PHONY: modules
+modules: ## install the npm packages that tests use
+	$(need_node)
+	$(MAKE) client-ts/node_modules/.package-lock.json web-demo/node_modules/.package-lock.json
 
 .PHONY: typescript
 typescript: ## the TypeScript client: types, tests, packaging, size
