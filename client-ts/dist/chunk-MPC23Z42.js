@@ -1,0 +1,1 @@
+var r=class extends Error{constructor(r,o,e){super(o,void 0===e?void 0:{cause:e}),this.code=r}code;name="StoreError"};export{r as a};

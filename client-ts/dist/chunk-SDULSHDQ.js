@@ -1,0 +1,1 @@
+import{a as t,f as s}from"./chunk-DMSICURO.js";import{l as a,x as r,z as e}from"./chunk-O5BWGSJT.js";function m(m){let n=Array.from(m,a=>({state:a,sum:t(s(a))}));n.sort((t,s)=>e(t.state,s.state)||r(t.sum,s.sum));let u=new Uint8Array(8);return new DataView(u.buffer).setUint32(4,n.length),a(t(u,...n.map(t=>t.sum)))}export{m as a};
