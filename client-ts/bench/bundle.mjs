@@ -1,5 +1,5 @@
-// What a page downloads: each library with what it needs to do the job, minified
-// the same way.
+// The pages of the job, and what a page downloads of each library: all that it
+// needs to do the job, minified the same way.
 import { build } from "esbuild";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -20,7 +20,7 @@ async function squeeze(text) {
 export async function pages(names, out) {
   const { outputFiles } = await build({ ...options, entryPoints: names.map((name) => join(here, `page/${name}.mjs`)), outdir: out });
   mkdirSync(out, { recursive: true });
-  for (const { path, text } of outputFiles) writeFileSync(join(out, basename(path)), await squeeze(text));
+  for (const { path, text } of outputFiles) writeFileSync(join(out, basename(path)), text);
   for (const name of names) writeFileSync(join(out, `${name}.html`), `<!doctype html><meta charset=utf-8><title>${name}</title><link rel=icon href=data:,><body><script type=module src=${name}.js></script>`);
 }
 

@@ -16,14 +16,23 @@ const spread = (numbers) => [0.5, 0.95, 1].map((p) => at(numbers, p).toFixed(2))
 
 const titles = { tidegate: "Tidegate", yjs: "Yjs", pouchdb: "PouchDB" };
 
+/** What was measured, undefined if it was not. */
+function measured(number, of) {
+  try {
+    return number(of);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A row for each measure; behind each other library's figure, how many times Tidegate's it is. */
 function table(libraries, measures) {
   const names = Object.keys(libraries);
   const lines = [`| | ${names.map((name) => titles[name]).join(" | ")} |`, `|---|${"---:|".repeat(names.length)}`];
   for (const [what, number, show] of measures) {
-    const own = libraries.tidegate && number(libraries.tidegate);
+    const own = measured(number, libraries.tidegate);
     const cells = names.map((name) => {
-      const n = number(libraries[name]);
+      const n = measured(number, libraries[name]);
       if (n === undefined || Number.isNaN(n)) return "–";
       const text = show(n, libraries[name]);
       return name === "tidegate" || !own ? text : `${text} (${(n / own).toPrecision(2)} ×)`;

@@ -1,7 +1,7 @@
 // Measures the client in a real browser against a real gateway, and Yjs and
 // PouchDB at the same job in the same run. See README.md.
 //
-//   node bench/run.mjs [--rows 10000] [--edits 1000] [--rounds 5] [--only tidegate,yjs]
+//   node bench/run.mjs [--rows 10000] [--edits 1000] [--rounds 5] [--only tidegate,yjs,pouchdb]
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const { values } = parseArgs({
     rows: { type: "string", default: "10000" },
     edits: { type: "string", default: "1000" },
     rounds: { type: "string", default: "5" },
-    only: { type: "string", default: "tidegate,yjs,pouchdb" },
+    only: { type: "string", default: "tidegate,yjs" },
   },
 });
 const [rows, edits, rounds] = [values.rows, values.edits, values.rounds].map(Number);
@@ -160,25 +160,30 @@ try {
     libraries.push({ name, server, files: `http://127.0.0.1:${files.port}`, result: { size: await size(code[name]), snapshots: [] } });
   }
   browser = await chromium.launch({ executablePath, args: flags });
+  const results = { rows, edits, rounds, libraries: Object.fromEntries(libraries.map(({ name, result }) => [name, result])) };
   // One after the other in each step, so that all have the same neighbours.
   const step = async (what, run) => {
     for (const library of libraries) {
       const start = performance.now();
       await run(library, library.result);
+      writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
       console.error(`${what}: ${library.name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
     }
   };
-  await step("seed", (library) => seed(browser, library));
+  await step("job, at once", async (library, result) => void (result.burst = await job(browser, library, 0)));
+  await step("job, 10 ms apart", async (library, result) => {
+    // PouchDB's page stops answering in this one, whatever it is waited for: README.md.
+    if (library.name !== "pouchdb") result.paced = await job(browser, library, 10);
+  });
   for (let round = 1; round <= rounds; round++) {
+    const last = round === rounds;
     await step(`snapshot ${round}`, async (library, result) => {
-      const last = round === rounds;
+      // Once will do for PouchDB: it takes much longer than the others.
+      if (library.name === "pouchdb" && !last) return;
+      if (library.result.snapshots.length === 0) await seed(browser, library);
       result.snapshots.push(await snapshot(browser, library, last ? async (device) => void (result.typing = await typing(device)) : undefined));
     });
   }
-  await step("job, at once", async (library, result) => void (result.burst = await job(browser, library, 0)));
-  await step("job, 10 ms apart", async (library, result) => void (result.paced = await job(browser, library, 10)));
-  const results = { rows, edits, rounds, libraries: Object.fromEntries(libraries.map(({ name, result }) => [name, result])) };
-  writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
   console.log(markdown(results));
 } finally {
   await browser?.close();

@@ -30,11 +30,11 @@ async function start(command, args, cwd) {
   };
 }
 
-/** The gateway, built from this repository, with a store on disk as it comes. */
+/** The gateway, built from this repository unless $TIDEGATE names one, with a store on disk as it comes. */
 export async function tidegate() {
   const home = mkdtempSync(join(tmpdir(), "tidegate-bench-"));
-  const program = join(home, "tidegate");
-  execFileSync("go", ["build", "-o", program, "."], { cwd: join(here, "../../.."), stdio: "inherit" });
+  const program = process.env.TIDEGATE ?? join(home, "tidegate");
+  if (!process.env.TIDEGATE) execFileSync("go", ["build", "-o", program, "."], { cwd: join(here, "../../.."), stdio: "inherit" });
   const gateway = await start(program, ["serve", "--listen", "127.0.0.1:0", "--store", "file:bench.db", "--allow-origin", "http://127.0.0.1:*", "--limit-connect-rate", "0"], home);
   return { port: gateway.port, end: () => gateway.end().then(() => rmSync(home, { recursive: true, force: true })) };
 }
