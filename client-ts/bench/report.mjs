@@ -35,7 +35,7 @@ function table(libraries, measures) {
       const n = measured(number, libraries[name]);
       if (n === undefined || Number.isNaN(n)) return "–";
       const text = show(n, libraries[name]);
-      return name === "tidegate" || !own ? text : `${text} (${(n / own).toPrecision(2)} ×)`;
+      return name === "tidegate" || !own || !(n > 0) ? text : `${text} (${(n / own).toPrecision(2)} ×)`;
     });
     lines.push(`| ${what} | ${cells.join(" | ")} |`);
   }
