@@ -172,7 +172,7 @@ try {
   };
   await step("job, at once", async (library, result) => void (result.burst = await job(browser, library, 0)));
   await step("job, 10 ms apart", async (library, result) => {
-    // PouchDB's page stops answering in this one, whatever it is waited for: README.md.
+    // PouchDB's page stops answering in this one: README.md.
     if (library.name !== "pouchdb") result.paced = await job(browser, library, 10);
   });
   for (let round = 1; round <= rounds; round++) {
