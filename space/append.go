@@ -42,10 +42,7 @@ func (c *Core) commit() {
 	if c.inflight != nil || len(c.queue) == 0 || c.now < c.appendAt || c.damaged != nil {
 		return
 	}
-	if len(c.unfolded) > 0 || c.behind() {
-		return
-	}
-	if c.handsOver() {
+	if c.handsOver() || len(c.unfolded) > 0 || c.behind() {
 		return
 	}
 	if !c.headProven() {
@@ -277,7 +274,6 @@ func (c *Core) abandon() {
 // lostRace is called when the seq in flight was found to be another gateway's.
 func (c *Core) lostRace() {
 	c.event(Event{Kind: EventRace, Seq: c.inflight.seq})
-	c.over.beaten++
 	c.abandon()
 }
 
@@ -286,7 +282,7 @@ func (c *Core) appendedOwn() {
 	f := c.inflight
 	c.inflight = nil
 	c.failures = 0
-	c.over.beaten = 0
+	c.over.from, c.over.patience = f.seq, 0
 	if c.queue = c.queue[len(f.batch):]; len(c.queue) == 0 {
 		c.queue = nil // let go of the bodies
 	}

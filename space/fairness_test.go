@@ -78,6 +78,7 @@ type hotDevice struct {
 	*testClient
 	tells chan ReplyBody
 	lag   time.Duration // between device and gateway, one way
+	fresh bool          // each mutation is about another record
 }
 
 func (d *hotDevice) Tell(body ReplyBody)   { d.tells <- body }
@@ -96,7 +97,17 @@ func (d *hotDevice) edit(t *testing.T, m *Manager, begin, end time.Time) (took [
 		t.Errorf("told %s", showReply(body))
 		return nil
 	}
-	d.mutate(rigStart, mustOp(fmt.Sprintf("create tasks/%s n=0", d.user)))
+	mutate := func() {
+		switch {
+		case d.fresh:
+			d.mutate(rigStart, mustOp(fmt.Sprintf("create tasks/%s-%d n=0", d.user, d.counter)))
+		case d.counter == 0:
+			d.mutate(rigStart, mustOp(fmt.Sprintf("create tasks/%s n=0", d.user)))
+		default:
+			d.mutate(rigStart, mustOp(fmt.Sprintf("set tasks/%s n=%d", d.user, d.counter)))
+		}
+	}
+	mutate()
 	for time.Now().Before(end) {
 		time.Sleep(d.lag)
 		sent := time.Now()
@@ -110,7 +121,7 @@ func (d *hotDevice) edit(t *testing.T, m *Manager, begin, end time.Time) (took [
 			took = append(took, time.Since(sent))
 		}
 		time.Sleep(d.lag)
-		d.mutate(rigStart, mustOp(fmt.Sprintf("set tasks/%s n=%d", d.user, d.counter)))
+		mutate()
 	}
 	return took
 }
@@ -129,7 +140,7 @@ func (r hotResult) String() string {
 
 // hotSpace lets 32 devices push continuously to one space through gateways at these
 // distances from the store.
-func hotSpace(t *testing.T, bus, handOver bool, distances ...time.Duration) (results []hotResult) {
+func hotSpace(t *testing.T, bus, handOver, fresh bool, distances ...time.Duration) (results []hotResult) {
 	const devices = 32
 	synctest.Test(t, func(t *testing.T) {
 		store := new(Memory)
@@ -155,7 +166,7 @@ func hotSpace(t *testing.T, bus, handOver bool, distances ...time.Duration) (res
 		var editing sync.WaitGroup
 		for i := range devices {
 			g := i % len(managers)
-			d := &hotDevice{newTestClient(fmt.Sprint("d", i)), make(chan ReplyBody, 16), time.Duration(500+i*37%32*120) * time.Microsecond}
+			d := &hotDevice{newTestClient(fmt.Sprint("d", i)), make(chan ReplyBody, 16), time.Duration(500+i*37%32*120) * time.Microsecond, fresh}
 			editing.Go(func() {
 				times := d.edit(t, managers[g], begin, end)
 				mu.Lock()
@@ -202,17 +213,20 @@ func hotSpace(t *testing.T, bus, handOver bool, distances ...time.Duration) (res
 // figures are the same on every machine.
 func TestHotSpaceIsFair(t *testing.T) {
 	const near, far = 5 * time.Millisecond, 8 * time.Millisecond
-	alone := hotSpace(t, false, false, near)[0]
-	t.Logf("one gateway, %v from the store: %v", near, alone)
 	for _, test := range []struct {
 		name      string
+		fresh     bool
 		distances []time.Duration
 	}{
-		{"5 ms against 8 ms", []time.Duration{near, far}},
-		{"5 ms against 5 ms", []time.Duration{near, near}},
+		{"5 ms against 8 ms", false, []time.Duration{near, far}},
+		{"5 ms against 5 ms", false, []time.Duration{near, near}},
+		{"new records, 5 ms against 8 ms", true, []time.Duration{near, far}},
+		{"new records, 5 ms against 5 ms", true, []time.Duration{near, near}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := hotSpace(t, true, true, test.distances...)
+			alone := hotSpace(t, false, false, test.fresh, near)[0]
+			t.Logf("one gateway, %v from the store: %v", near, alone)
+			r := hotSpace(t, true, true, test.fresh, test.distances...)
 			t.Logf("near: %v", r[0])
 			t.Logf("far:  %v", r[1])
 			total := r[0].perSecond + r[1].perSecond
@@ -227,12 +241,12 @@ func TestHotSpaceIsFair(t *testing.T) {
 		})
 	}
 	t.Run("without", func(t *testing.T) {
-		r := hotSpace(t, true, false, near, far)
+		r := hotSpace(t, true, false, false, near, far)
 		t.Logf("a bus, and nothing handed over: near %v; far %v", r[0], r[1])
 		if r[1].perSecond > r[0].perSecond/10 {
 			t.Error("the far gateway is not starved: the distance makes no difference here, and the test proves nothing")
 		}
-		r = hotSpace(t, false, false, near, far)
+		r = hotSpace(t, false, false, false, near, far)
 		t.Logf("no bus: near %v; far %v", r[0], r[1])
 	})
 }

@@ -6,20 +6,27 @@ import (
 	"github.com/tidegate/tidegate/protocol"
 )
 
-// Racing alone starves the gateway that is farther from the store. One that was
-// beaten twice in a row hands what is queued to the gateway that made the newest
-// commit, and waits for it to show up in the log: whoever folds a commit with
+// Racing alone starves the gateway that is farther from the store: another's commit
+// is there before its own append, or even before it has folded the one before. A
+// gateway that was beaten twice in a row hands what is queued to the one that made
+// the newest commit, and waits for it to show up in the log: whoever folds a commit with
 // mutations of its own queue takes them out of it and tells their devices, whoever
 // made the commit. What does not show up in time is appended here after all. The
 // receiver queues what it is handed like a push that nobody waits for.
 
 const (
-	// beatenTwice is after how many lost races in a row mutations are handed over.
+	// beatenTwice is after how many commits of others, with none of its own between,
+	// a mutation that waits is handed over.
 	beatenTwice = 2
 	// handOverSilence is how long ago the newest commit of another gateway may be for
 	// that one to be handed anything, and how long nothing is handed over after it
 	// was in vain twice. Once, a message may just have been lost.
 	handOverSilence = protocol.Time(2000)
+	// patienceMin and patienceMax bound how long mutations are handed over before the
+	// race is tried again: the winner of the first races need not be the nearer one.
+	// Each time it is lost the next try is twice as far.
+	patienceMin = protocol.Time(500)
+	patienceMax = protocol.Time(60_000)
 	// handOverAge is how old a hand-over may be that is taken. It leaves the clocks of
 	// two gateways room, and is far less than the horizon: behind that, devices carry
 	// what they had pushed over to other ids.
@@ -30,21 +37,32 @@ const (
 
 // handOver is what a core knows of its luck against other gateways.
 type handOver struct {
-	beaten int           // races lost in a row
-	on     bool          // own mutations are handed over
-	late   int           // how often in a row that was in vain
-	not    protocol.Time // not before this
+	from uint64        // commits of others count from here: the last own one, or a later head
+	on   bool          // own mutations are handed over
+	till protocol.Time // then the race is tried again
+	// patience is how long to hand over next time; back to the least with an own commit.
+	patience protocol.Time
+	late     int           // how often in a row that was in vain
+	not      protocol.Time // not before this
 }
 
 // handsOver has the gateway that made the newest commit append what is queued, if
 // that is better; false if this one has to do it.
 func (c *Core) handsOver() bool {
 	o := &c.over
-	if !o.on && o.beaten < beatenTwice || !c.mayHandOver() {
+	beaten := c.head.Seq >= max(o.from, c.queue[0].after)+beatenTwice
+	if !o.on && !beaten || !c.mayHandOver() {
 		c.takeBack()
 		return false
 	}
-	o.on = true
+	if !o.on {
+		o.patience = min(max(patienceMin, 2*o.patience), patienceMax)
+		o.on, o.till = true, c.now+o.patience
+	}
+	if c.now >= o.till && len(c.unfolded) == 0 {
+		c.takeBack()
+		return false
+	}
 	if due := c.handedOverDue(); due > 0 && c.now >= due {
 		late := len(c.queue)
 		if o.late++; o.late > 1 {
@@ -82,16 +100,16 @@ func (c *Core) takeBack() {
 	if !c.over.on {
 		return
 	}
-	c.over.on, c.over.beaten = false, 0
+	c.over.on, c.over.from = false, c.head.Seq
 	for _, n := range c.queue {
 		n.handed = 0
 	}
 }
 
 // handedOverDue is when the mutations that were handed over first must have shown
-// up; 0 if there are none.
+// up; 0 if there are none, or if they may be in what is not folded yet.
 func (c *Core) handedOverDue() protocol.Time {
-	if !c.over.on || len(c.queue) == 0 || c.queue[0].handed == 0 {
+	if !c.over.on || len(c.unfolded) > 0 || len(c.queue) == 0 || c.queue[0].handed == 0 {
 		return 0
 	}
 	return c.queue[0].handed + millis(c.cfg.HandOverWithin)

@@ -22,6 +22,8 @@ type pending struct {
 	mutation *protocol.Mutation
 	err      error
 
+	// after is the newest commit that was known of when it was queued.
+	after uint64
 	// handed is when it was last handed to another gateway, or 0; taken is true if
 	// another gateway handed it over to this one.
 	handed protocol.Time
@@ -214,6 +216,9 @@ func (c *Core) judge(w *writer, user string, first uint64, previous protocol.Has
 }
 
 func (c *Core) queueAll(w *writer, taken []*pending) {
+	for _, n := range taken {
+		n.after = c.reading()
+	}
 	w.queued = append(w.queued, taken...)
 	c.queue = append(c.queue, taken...)
 }
