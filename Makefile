@@ -162,6 +162,7 @@ typescript: ## the TypeScript client: types, tests, packaging, size
 	cd client-ts
 	npm run check
 	npm test
+	npm run test:react-native
 
 # The gateway embeds the page as it is committed, so that Go alone builds it.
 .PHONY: page
