@@ -282,7 +282,7 @@ func (c *Core) appendedOwn() {
 	f := c.inflight
 	c.inflight = nil
 	c.failures = 0
-	c.over.from, c.over.patience = f.seq, 0
+	c.over.won()
 	if c.queue = c.queue[len(f.batch):]; len(c.queue) == 0 {
 		c.queue = nil // let go of the bodies
 	}

@@ -123,6 +123,14 @@ func (k *cache) add(img *image) {
 	k.bytes += img.size
 }
 
+// begin takes in an image that a commit creates, and that was not loaded.
+func (k *cache) begin(key ItemKey) *image {
+	delete(k.loading, key) // what is being loaded is older, or will be folded
+	img := &image{key: key}
+	k.add(img)
+	return img
+}
+
 // resized notes that an image's content changed without a commit.
 func (k *cache) resized(img *image) {
 	size := img.measure()

@@ -39,7 +39,9 @@ func (c *Core) decode(item LogItem) foldItem {
 	return foldItem{commit: commit, data: item.Data, keys: touched(commit)}
 }
 
-// touched lists the images that a commit changes.
+// touched lists the images that a commit changes and that must be loaded for it. A
+// record that it creates is whole in it. Only conflicts are ever created again, and
+// then keep something of what they were.
 func touched(commit *protocol.Commit) []ItemKey {
 	var keys []ItemKey
 	seen := make(map[ItemKey]bool)
@@ -53,7 +55,12 @@ func touched(commit *protocol.Commit) []ItemKey {
 		m := &commit.Mutations[i]
 		add(deviceKey(m.Author.Device))
 		for j := range m.Changes {
-			add(recordKey(merge.Key{Collection: m.Changes[j].Collection, ID: m.Changes[j].ID}))
+			change := &m.Changes[j]
+			key := recordKey(merge.Key{Collection: change.Collection, ID: change.ID})
+			if change.Kind == protocol.ChangeCreate && change.Collection != protocol.ConflictCollection {
+				seen[key] = true
+			}
+			add(key)
 		}
 	}
 	return keys
@@ -106,7 +113,8 @@ func (c *Core) orphan(commit *protocol.Commit) (ItemKey, bool) {
 			change := &commit.Mutations[i].Changes[j]
 			key := recordKey(merge.Key{Collection: change.Collection, ID: change.ID})
 			switch {
-			case c.cache.images[key].record != nil || created[key]:
+			case created[key]:
+			case c.cache.images[key] != nil && c.cache.images[key].record != nil:
 			case change.Kind != protocol.ChangeCreate && change.Kind != protocol.ChangeUndelete:
 				return key, true // these two hold all of the record
 			default:
@@ -148,6 +156,7 @@ func (c *Core) foldOne(item foldItem) {
 	}
 	c.event(Event{Kind: EventFolded, Seq: commit.Seq, N: uint64(len(commit.Mutations)), Bytes: len(item.data)})
 	c.reconcile(commit)
+	c.defeated(commit.Seq)
 }
 
 // apply folds a commit into the images. An image that is as new already, because
@@ -179,6 +188,9 @@ func (c *Core) apply(commit *protocol.Commit, foreign bool) {
 			change := &m.Changes[j]
 			key := merge.Key{Collection: change.Collection, ID: change.ID}
 			img := c.cache.get(recordKey(key))
+			if img == nil {
+				img = c.cache.begin(recordKey(key)) // it is created
+			}
 			if old(img) {
 				continue
 			}

@@ -15,18 +15,21 @@ import (
 // receiver queues what it is handed like a push that nobody waits for.
 
 const (
-	// beatenTwice is after how many commits of others, with none of its own between,
-	// a mutation that waits is handed over.
-	beatenTwice = 2
+	// Another gateway's commit, made while a mutation waits here, counts defeat; an own
+	// commit makes up for it by victory. At beaten, which is two defeats in a row,
+	// mutations are handed over. Two that win by turns are both slower than one would
+	// be: with a victory that counts less than a defeat they soon agree on one.
+	defeat, victory, beaten = 2, 1, 4
 	// handOverSilence is how long ago the newest commit of another gateway may be for
 	// that one to be handed anything, and how long nothing is handed over after it
 	// was in vain twice. Once, a message may just have been lost.
 	handOverSilence = protocol.Time(2000)
 	// patienceMin and patienceMax bound how long mutations are handed over before the
 	// race is tried again: the winner of the first races need not be the nearer one.
-	// Each time it is lost the next try is twice as far.
+	// Each time it is lost the next try is twice as far; winsInARow begin anew.
 	patienceMin = protocol.Time(500)
 	patienceMax = protocol.Time(60_000)
+	winsInARow  = 8
 	// handOverAge is how old a hand-over may be that is taken. It leaves the clocks of
 	// two gateways room, and is far less than the horizon: behind that, devices carry
 	// what they had pushed over to other ids.
@@ -37,10 +40,11 @@ const (
 
 // handOver is what a core knows of its luck against other gateways.
 type handOver struct {
-	from uint64        // commits of others count from here: the last own one, or a later head
-	on   bool          // own mutations are handed over
-	till protocol.Time // then the race is tried again
-	// patience is how long to hand over next time; back to the least with an own commit.
+	score int           // defeats less victories
+	wins  int           // own commits since the last defeat
+	on    bool          // own mutations are handed over
+	till  protocol.Time // then the race is tried again
+	// patience is for how long they were handed over last time.
 	patience protocol.Time
 	late     int           // how often in a row that was in vain
 	not      protocol.Time // not before this
@@ -50,8 +54,7 @@ type handOver struct {
 // that is better; false if this one has to do it.
 func (c *Core) handsOver() bool {
 	o := &c.over
-	beaten := c.head.Seq >= max(o.from, c.queue[0].after)+beatenTwice
-	if !o.on && !beaten || !c.mayHandOver() {
+	if !o.on && o.score < beaten || !c.mayHandOver() {
 		c.takeBack()
 		return false
 	}
@@ -86,6 +89,21 @@ func (c *Core) handsOver() bool {
 	return true
 }
 
+// won notes that an own commit was appended.
+func (o *handOver) won() {
+	o.score = max(o.score-victory, 0)
+	if o.wins++; o.wins >= winsInARow {
+		o.patience = 0
+	}
+}
+
+// defeated notes that another gateway's commit was folded.
+func (c *Core) defeated(seq uint64) {
+	if len(c.queue) > 0 && seq > c.queue[0].after {
+		c.over.score, c.over.wins = min(c.over.score+defeat, beaten), 0
+	}
+}
+
 // mayHandOver says whether there is a gateway to which mutations can be handed. What
 // was handed over to this one is never handed on: else two that both lose against
 // a third would hand it to and fro.
@@ -100,7 +118,7 @@ func (c *Core) takeBack() {
 	if !c.over.on {
 		return
 	}
-	c.over.on, c.over.from = false, c.head.Seq
+	c.over.on, c.over.score = false, 0
 	for _, n := range c.queue {
 		n.handed = 0
 	}

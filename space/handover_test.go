@@ -95,9 +95,14 @@ func TestHandOver(t *testing.T) {
 			t.Error("it does not append itself again")
 		}
 	})
-	t.Run("only when beaten twice in a row", func(t *testing.T) {
+	t.Run("not when beaten now and then", func(t *testing.T) {
 		p := newPair(t, Config{})
 		for range 3 {
+			p.edit(p.far, p.bob)
+			p.far.settle()
+			p.near.core.Offer(p.near.now, p.far.own[len(p.far.own)-1])
+			p.near.take()
+			p.near.settle()
 			p.edit(p.far, p.bob)
 			begun(t, p.far)
 			p.offer(p.commit())
@@ -106,8 +111,24 @@ func TestHandOver(t *testing.T) {
 			p.near.take()
 			p.near.settle()
 		}
-		if len(p.far.handed) > 0 || p.far.count(EventRace) != 3 || p.far.count(EventCommitted) != 3 {
+		if len(p.far.handed) > 0 || p.far.count(EventRace) != 3 || p.far.count(EventCommitted) != 6 {
 			t.Errorf("handed over %d times, %d races lost, %d won", len(p.far.handed), p.far.count(EventRace), p.far.count(EventCommitted))
+		}
+	})
+	t.Run("when each victory costs a defeat", func(t *testing.T) {
+		p := newPair(t, Config{})
+		for n := 0; len(p.far.handed) == 0; n++ {
+			if n == 3 {
+				t.Fatal("they go on taking turns")
+			}
+			p.edit(p.far, p.bob)
+			begun(t, p.far)
+			p.offer(p.commit())
+			p.settleReads()
+			p.far.settle()
+			p.near.core.Offer(p.near.now, p.far.own[len(p.far.own)-1])
+			p.near.take()
+			p.near.settle()
 		}
 	})
 	t.Run("in vain", func(t *testing.T) {

@@ -3,6 +3,7 @@ package space
 import (
 	"slices"
 
+	"github.com/tidegate/tidegate/merge"
 	"github.com/tidegate/tidegate/protocol"
 )
 
@@ -216,8 +217,17 @@ func (c *Core) judge(w *writer, user string, first uint64, previous protocol.Has
 }
 
 func (c *Core) queueAll(w *writer, taken []*pending) {
+	var keys []ItemKey
 	for _, n := range taken {
 		n.after = c.reading()
+		if n.mutation != nil {
+			for i := range n.mutation.Ops {
+				keys = append(keys, recordKey(merge.Key{Collection: n.mutation.Ops[i].Collection, ID: n.mutation.Ops[i].ID}))
+			}
+		}
+	}
+	if !c.over.on {
+		c.need(keys) // while others are being appended
 	}
 	w.queued = append(w.queued, taken...)
 	c.queue = append(c.queue, taken...)
