@@ -89,9 +89,11 @@ func (w *world) burst() {
 	edits, lasts = 15+w.below(15), w.between(500, 2000)
 	var twins []*device
 	if w.plan.Device.Clones > 0 {
-		// Two copies of a device that begin to edit when the gateways race already.
-		d := w.devices[w.below(len(w.devices))]
-		twins = []*device{d, w.clone(d)}
+		// Copies of devices that begin to edit when the gateways race already.
+		for range 2 {
+			d := w.devices[w.below(len(w.devices))]
+			twins = append(twins, d, w.clone(d))
+		}
 	}
 	for _, d := range w.devices {
 		if slices.Contains(twins, d) {
