@@ -226,6 +226,25 @@ describe("several tabs", () => {
     expect(await settled(early.durable)).toMatchObject({ outcome: "applied" });
   });
 
+  test("a dead leader's last announcement, behind the next one's, counts for nothing", async () => {
+    const world = new World();
+    const [a, b, c] = [world.tab(), world.tab(), world.tab()];
+    for (const tab of [a, b, c]) tab.space;
+    world.late.add("say t1 t3");
+    await world.settle();
+    expect(world.lanes.get("say t1 t3")?.steps.length).toBeGreaterThan(0);
+    a.kill();
+    await world.settle();
+    expect(b.leads).toBe(true);
+    world.late.clear();
+    await world.settle();
+    cards(b).create({ title: "x" }, "c1");
+    const write = cards(c).create({ title: "y" }, "c2");
+    await world.settle();
+    expect(cards(c).query().get().map((row) => row["title"])).toEqual(["x", "y"]);
+    expect(await settled(write.durable)).toMatchObject({ outcome: "applied" });
+  });
+
   test("a message that was lost is noticed, and the follower is told everything", async () => {
     const world = new World();
     const [a, b] = (await open(world, 2)) as [Tab, Tab];

@@ -31,6 +31,8 @@ export class World {
   owner = 0;
   readonly lanes = new Map<string, Lane>();
   readonly locks = new Map<string, Held[]>();
+  /** Lanes in which nothing happens for now. */
+  readonly late = new Set<string>();
   /** Messages between tabs so far. */
   said = 0;
   #tabs = 0;
@@ -52,7 +54,7 @@ export class World {
   /** Lets one thing happen: that of the lane that `choose` takes of so many. False if there is nothing. */
   async step(choose: (n: number) => number = () => 0): Promise<boolean> {
     await turn();
-    const ready = [...this.lanes.entries()].filter(([, lane]) => lane.steps.length > 0);
+    const ready = [...this.lanes.entries()].filter(([name, lane]) => lane.steps.length > 0 && !this.late.has(name));
     const [name, lane] = ready[choose(ready.length)] ?? [];
     if (!name || !lane) return false;
     this.now++;
