@@ -6,7 +6,7 @@ export default defineConfig({
     // What needs a browser is run by a script of its own.
     exclude: ["test/browser/**", "node_modules/**"],
     // Nothing here has a time limit that a slow machine could reach.
-    testTimeout: 0,
+    testTimeout: 300_000,
     hookTimeout: 0,
   },
 });

@@ -47,7 +47,7 @@ const alone: TabsPlatform = {
 };
 
 /** What whoever runs the core for this tab does, be that this tab or another. */
-const delegated = ["space", "mutate", "discard", "dismiss", "setPresence", "fetch", "status", "stats", "reconnect", "export"] as const;
+const delegated = ["space", "mutate", "discard", "dismiss", "setPresence", "fetch", "stats", "reconnect", "export"] as const;
 
 interface TabsEngine extends Pick<Engine, (typeof delegated)[number]> {}
 
@@ -114,6 +114,10 @@ class TabsEngine implements Engine {
     const own = (event: EngineEvent) => listener(event);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
+  }
+  /** A tab that is about to lead tells at once what keeps it from that. */
+  status(): ReturnType<Engine["status"]> {
+    return (this.#local ?? this.#engine).status();
   }
   now(): number {
     return this.#remote.now();
