@@ -334,10 +334,10 @@ func TestCopiedQueue(t *testing.T) {
 				}
 				return
 			}
-			if got := g.value("cards", "1", "votes"); got != int64(1011) {
-				t.Errorf("votes %v, want 1011", got)
+			if got := g.value("cards", "1", "votes"); got != int64(11) {
+				t.Errorf("votes %v, want 11", got)
 			}
-			if len(list) != 2 || list[0].Verdict.Code != protocol.RejectUnknownOutcome || list[1].Verdict.Code != protocol.RejectUnknownOutcome {
+			if len(list) != 3 || slices.ContainsFunc(list, func(r *RejectedMutation) bool { return r.Verdict.Code != protocol.RejectUnknownOutcome }) {
 				t.Errorf("what may have been sent by the copy: %+v", list)
 			}
 		})

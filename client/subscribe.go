@@ -251,9 +251,10 @@ func recentAt(f *protocol.Subscribed, counter uint64) (protocol.Recent, bool) {
 // clone goes on under a new device id because another copy of this store has
 // written under the present one. The running hashes that the server remembers
 // tell where the copies parted: what was committed before is settled, the rest
-// is this copy's own and is sent anew. Of mutations older than these hashes,
-// which the other copy may have had in its queue too and may have sent, the
-// outcome cannot be known: they are kept for the user.
+// is this copy's own and is sent anew. A queue that begins before these hashes
+// does not tell: the other copy may have had it too, and a third may have carried
+// any part of it over, under an id that only the place of the parting gives. So
+// all of it is kept for the user.
 func (c *Core) clone(s *space, f *protocol.Subscribed) {
 	var common uint64
 	for _, p := range s.queue {
@@ -267,8 +268,8 @@ func (c *Core) clone(s *space, f *protocol.Subscribed) {
 		shared.Rejections = slices.DeleteFunc(slices.Clone(f.Rejections), func(v protocol.Verdict) bool { return v.Counter > common })
 		c.accept(s, common, &shared, f.Head.Seq)
 	}
+	copied := len(s.queue) > 0 && s.queue[0].counter <= beforeRecent(f)
 	for _, p := range slices.Clone(s.queue) {
-		copied := p.counter <= beforeRecent(f)
 		// The entry may be a second one under the id, after the first was forgotten.
 		forgotten := p.counter <= s.sent && p.mutation.Base < f.Horizon
 		if copied || forgotten {

@@ -194,16 +194,17 @@ export function recentAt(f: Subscribed, counter: number): Recent | undefined {
  * Goes on under a new device id because another copy of this store has written
  * under the present one. The running hashes that the server remembers tell where
  * the copies parted: what was committed before is settled, the rest is this copy's
- * own and is sent anew. Of mutations older than these hashes, which the other copy
- * may have had in its queue too and may have sent, the outcome cannot be known:
- * they are kept for the user.
+ * own and is sent anew. A queue that begins before these hashes does not tell: the
+ * other copy may have had it too, and a third may have carried any part of it over,
+ * under an id that only the place of the parting gives. So all of it is kept for the
+ * user.
  */
 function clone(c: Core, s: CoreSpace, f: Subscribed): void {
   const common = s.queue.reduce((last, p) => (recentAt(f, p.counter)?.hash === p.hash ? p.counter : last), 0);
   // What the other copy did since is not for this one to confirm.
   if (common > 0) accept(c, s, common, { ...f, rejections: f.rejections.filter((v) => v.counter <= common) }, f.head.seq);
+  const copied = s.queue.length > 0 && s.queue[0]!.counter <= beforeRecent(f);
   for (const p of [...s.queue]) {
-    const copied = p.counter <= beforeRecent(f);
     // The entry may be a second one under the id, after the first was forgotten.
     const forgotten = p.counter <= s.sent && p.mutation.base < f.horizon;
     if (copied || forgotten) expel(c, s, p, "unknown-outcome", "a copy of this device's data may have sent this already");

@@ -146,7 +146,7 @@ func draw(s *schedule) plan {
 	}
 	p.Bursts = count(0.3, 2)
 	if p.Bus && s.chance(0.2) {
-		p.Hot, p.Bursts, p.Spaces = true, 1, 1
+		p.Hot, p.Bursts, p.Spaces = true, 1+s.below(2), 1
 		p.Device.Clones = max(p.Device.Clones, count(0.7, 1))
 	}
 	p.RestoreTable = s.chance(0.06)
