@@ -52,15 +52,25 @@ unit: ## all Go tests, under the race detector
 
 .PHONY: engines
 engines: ## install the DynamoDB engines that tests use (cargo, npm)
-	@dynoxide="$(ENGINES)/dynoxide-$(DYNOXIDE)"
+	# What cannot be had here is missed by the tests that need it, which then say so, or
+	# fail if CI=true.
+	missing() { echo "SKIPPED: the engine $$1, because $$2"; if [ "$${CI:-}" = true ]; then exit 1; fi; }
+	dynoxide="$(ENGINES)/dynoxide-$(DYNOXIDE)"
 	if [ ! -x "$$dynoxide/bin/dynoxide" ]; then
-		echo "building dynoxide $(DYNOXIDE), once: this takes some minutes"
-		cargo install --locked --root "$$dynoxide" dynoxide-rs@$(DYNOXIDE)
+		if ! command -v cargo >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then
+			DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends cargo || true
+		fi
+		if ! command -v cargo >/dev/null; then
+			missing "dynoxide $(DYNOXIDE)" "there is no cargo to build it with"
+		else
+			echo "building dynoxide $(DYNOXIDE), once: this takes some minutes"
+			cargo install --locked --root "$$dynoxide" dynoxide-rs@$(DYNOXIDE) || missing "dynoxide $(DYNOXIDE)" "cargo could not build it"
+		fi
 	fi
 	dynalite="$(ENGINES)/dynalite-$(DYNALITE)"
 	if [ ! -f "$$dynalite/node_modules/dynalite/cli.js" ]; then
 		mkdir -p "$$dynalite"
-		npm install --prefix "$$dynalite" --no-audit --no-fund --omit=dev dynalite@$(DYNALITE)
+		npm install --prefix "$$dynalite" --no-audit --no-fund --omit=dev dynalite@$(DYNALITE) || missing "dynalite $(DYNALITE)" "npm could not install it"
 	fi
 
 .PHONY: browser
