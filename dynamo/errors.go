@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/tidegate/tidegate/space"
 )
 
 // What can be wrong with a table, or with the way to it. An error of a [Store]
@@ -121,8 +123,13 @@ func (e *TableError) Error() string {
 	return text
 }
 
-// Unwrap returns the kind and the cause.
-func (e *TableError) Unwrap() []error { return []error{e.Kind, e.Err} }
+// Unwrap returns the kind and the cause, and what a space knows the kind by.
+func (e *TableError) Unwrap() []error {
+	if e.Kind == ErrThrottled {
+		return []error{e.Kind, e.Err, space.ErrThrottled}
+	}
+	return []error{e.Kind, e.Err}
+}
 
 // reason is the part of an SDK's error that says something.
 func reason(err error) error {

@@ -211,7 +211,7 @@ func (c *connection) perform(r session.Ready) {
 	}
 	for _, p := range r.Push {
 		if s := c.subscriptions[p.Handle]; s != nil {
-			s.attached.Push(space.Push{ID: p.ID, First: p.First, Previous: p.Previous, Bodies: p.Bodies})
+			c.push(s, p)
 		}
 	}
 	for _, f := range r.Confirm {
@@ -311,6 +311,25 @@ func (c *connection) joinRoom(handle protocol.Handle) {
 	if s := c.subscriptions[handle]; s != nil && !s.joined {
 		s.joined = true
 		c.server.presence.join(s, s.watches)
+	}
+}
+
+// push passes a push on to its space, unless that is without its store. What was
+// pushed before goes on, and may or may not be committed already. An error to a
+// later push would have to wait for that: then the subscription ends instead, and
+// the device is told what became of it all when it is back.
+func (c *connection) push(s *subscription, p session.Push) {
+	if !c.server.outages.out(s.key) {
+		s.pushed(p.ID, p.First+uint64(len(p.Bodies))-1)
+		s.attached.Push(space.Push{ID: p.ID, First: p.First, Previous: p.Previous, Bodies: p.Bodies})
+		return
+	}
+	c.server.metrics.unavailable.Inc()
+	if s.unanswered() {
+		c.detach(p.Handle)
+		c.queue = append(c.queue, session.SpaceFailed{Handle: p.Handle, Err: errOut})
+	} else {
+		c.queue = append(c.queue, session.PushRefused{Handle: p.Handle, Push: p.ID, Err: errOut})
 	}
 }
 

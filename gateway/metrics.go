@@ -33,12 +33,14 @@ type metrics struct {
 	open           *prometheus.CounterVec // conflicts that a person is asked about, by policy
 	appendTrouble  *prometheus.CounterVec // by what: taken, unknown, retry
 	replays        prometheus.Counter
+	unavailable    prometheus.Counter
 	checkpoints    prometheus.Counter
 	checkpointSize prometheus.Counter
 	watermarks     prometheus.Counter
 	evicted        prometheus.Counter
 	trimmed        prometheus.Counter
 	damaged        prometheus.Counter
+	foreign        prometheus.Counter
 
 	storeCalls   *prometheus.CounterVec   // by op and result
 	storeSeconds *prometheus.HistogramVec // by op
@@ -109,12 +111,15 @@ func newMetrics() *metrics {
 		"Appends and other requests to the store that did not succeed at once: the seq was taken by another gateway, the outcome was unknown, or the request failed and is repeated.",
 		"taken", "unknown", "failed")
 	m.replays = counter("replays_total", "Pushes that did not continue their device's counter and hash.")
+	m.unavailable = counter("pushes_unavailable_total", "Pushes that were not taken because the store had not answered for some seconds.")
 	m.checkpoints = counter("checkpointed_records_total", "Record and device images stored.")
 	m.checkpointSize = counter("checkpointed_bytes_total", "Bytes of the images stored.")
 	m.watermarks = counter("watermarks_total", "Watermarks stored: all before them is checkpointed.")
 	m.evicted = counter("evicted_records_total", "Images forgotten to keep within the memory budget.")
 	m.trimmed = counter("trims_total", "Times the horizon was raised.")
 	m.damaged = counter("damaged_total", "Log entries or images that could not be read. Anything but 0 needs a person.")
+
+	m.foreign = counter("foreign_images_total", "Images that somebody else changed in the store, and that were made again from the log.")
 
 	m.storeCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tidegate", Name: "store_calls_total",
 		Help: "Calls to the store, by what became of them: \"taken\" is another gateway's turn, \"unknown\" an append that is being looked into."},
@@ -227,5 +232,7 @@ func (m *metrics) count(event space.Event) {
 		m.evicted.Add(float64(event.N))
 	case space.EventDamaged:
 		m.damaged.Inc()
+	case space.EventForeign:
+		m.foreign.Inc()
 	}
 }

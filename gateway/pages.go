@@ -166,6 +166,8 @@ func (s *Server) registerGauges() {
 	m.gauge("open_spaces", "Spaces that are open.", nil, func() float64 { return float64(s.spaces.count()) })
 	m.gauge("checkpoint_lag_commits", "Commits that opening the open space that is worst off would have to fold.", nil,
 		s.spaces.checkpointLag)
+	m.gauge("cut_off_spaces", "Open spaces that the store has not answered for some seconds: pushes to them are refused.", nil,
+		func() float64 { return float64(s.outages.count()) })
 	if bus := s.cfg.Bus; bus != nil {
 		m.gauge("bus_connected", "1 if other gateways can be heard, as far as is known; else spaces are polled.", nil, func() float64 {
 			if bus.Connected() {

@@ -77,8 +77,10 @@ type Config struct {
 	// Log is where to log; nil for nowhere. Tokens are never logged.
 	Log *slog.Logger
 
-	// tune may change how spaces are run; for tests.
-	tune func(*space.Options)
+	// tune may change how spaces are run, and outAfter for how long a store may fail
+	// before pushes are refused; for tests.
+	tune     func(*space.Options)
+	outAfter time.Duration
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -121,6 +123,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Version == "" {
 		c.Version = "development"
 	}
+	if c.outAfter <= 0 {
+		c.outAfter = outAfter
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -136,6 +141,7 @@ type Server struct {
 	manager  *space.Manager
 	metrics  *metrics
 	spaces   *spaceMeters
+	outages  *outages
 	presence *presenceHub
 	peers    *peers // nil without a bus
 	arrivals *addressLimits
@@ -167,6 +173,7 @@ func New(cfg Config) (*Server, error) {
 		started:     time.Now(),
 		metrics:     metrics,
 		spaces:      newSpaceMeters(metrics),
+		outages:     newOutages(cfg.Store, cfg.outAfter),
 		presence:    newPresenceHub(),
 		arrivals:    newAddressLimits(cfg.Rates.Connections),
 		connections: map[*connection]struct{}{},
@@ -208,7 +215,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.tune != nil {
 		cfg.tune(&options)
 	}
-	s.manager = space.NewManager(cfg.Store, options)
+	s.manager = space.NewManager(s.outages, options)
 	s.health = newHealth(cfg.Store, cfg.Verifier)
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -299,6 +306,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // spaceOpened and spaceClosed are hooks of space.Manager.
 func (s *Server) spaceOpened(key space.Key) {
 	s.spaces.opened(key)
+	s.outages.opened(key)
 	if s.peers != nil {
 		s.peers.opened(key)
 	}
@@ -306,6 +314,7 @@ func (s *Server) spaceOpened(key space.Key) {
 
 func (s *Server) spaceClosed(key space.Key) {
 	s.spaces.closed(key)
+	s.outages.closed(key)
 	if s.peers != nil {
 		s.peers.closed(key)
 	}

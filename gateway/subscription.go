@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,12 @@ type subscription struct {
 	// due is a head that the device is to have applied within lagAfter of since.
 	due   uint64
 	since time.Time
+	// pushes are those that the space has taken and not answered, in order.
+	pushes []openPush
 }
+
+// openPush is a push that waits for its answer: its number, and its last counter.
+type openPush struct{ id, last uint64 }
 
 // Tell passes a space's words on, in the session's.
 func (s *subscription) Tell(body space.ReplyBody) {
@@ -48,8 +54,14 @@ func (s *subscription) Tell(body space.ReplyBody) {
 		s.mu.Unlock()
 		s.inbox.put(session.Attached{Handle: s.handle, Subscribed: b.Subscribed})
 	case space.Verdicts:
+		if b.Replay {
+			s.answered(b.Push)
+		} else {
+			s.settled(b.Counter)
+		}
 		s.inbox.put(session.Verdicts{Handle: s.handle, Push: b.Push, Verdicts: b.Verdicts})
 	case space.Refused:
+		s.answered(b.Push)
 		s.inbox.put(session.PushRefused{Handle: s.handle, Push: b.Push, Counter: b.Counter, Err: b.Err})
 	case space.Lost:
 		s.mu.Lock()
@@ -61,6 +73,35 @@ func (s *subscription) Tell(body space.ReplyBody) {
 			s.inbox.put(session.AttachFailed{Handle: s.handle, Err: b.Err})
 		}
 	}
+}
+
+// pushed notes that the space is given a push.
+func (s *subscription) pushed(id, last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes = append(s.pushes, openPush{id, last})
+}
+
+// settled notes that there are verdicts up to a counter.
+func (s *subscription) settled(counter uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes = slices.DeleteFunc(s.pushes, func(p openPush) bool { return p.last <= counter })
+}
+
+// answered notes that a push was not taken, or only its beginning: the error is
+// the answer to all of it.
+func (s *subscription) answered(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes = slices.DeleteFunc(s.pushes, func(p openPush) bool { return p.id == id })
+}
+
+// unanswered reports whether the space still owes an answer to a push.
+func (s *subscription) unanswered() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pushes) > 0
 }
 
 // Moved passes on a new head.

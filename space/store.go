@@ -88,6 +88,9 @@ var (
 	ErrTaken = errors.New("seq is taken")
 	// ErrUnknown: whether Append wrote, or will yet write, is not known.
 	ErrUnknown = errors.New("outcome of the append is unknown")
+	// ErrThrottled: the store is there and has no capacity for the call just now; it
+	// had no effect. Whoever calls again waits a little longer each time.
+	ErrThrottled = errors.New("the store has no capacity for this now")
 	// ErrFull: the store has no room; nothing was written.
 	ErrFull = errors.New("the store is full")
 )
