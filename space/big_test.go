@@ -242,3 +242,54 @@ func TestRingCompresses(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreCompresses shows that pages of a snapshot and commits of the log go out
+// as compressed frames to who asked for such, that these hold what the plain ones
+// do, and that others get them plain.
+func TestStoreCompresses(t *testing.T) {
+	r := newRig(t, "a", new(Memory), Config{Exclusive: true})
+	r.ring = NewRing(1, func(frames []byte) ([]byte, bool) {
+		return protocol.AppendFrame(nil, &protocol.Compressed{Data: frames}), len(frames) > 100
+	})
+	r.core = NewCore(rigKey, r.cfg)
+	r.requests = nil
+	r.core.Tick(r.now)
+	r.take()
+	r.settle()
+	ann := newTestClient("ann")
+	for i := range 30 {
+		ann.mutate(0, mustOp(fmt.Sprintf("create tasks/%d text=%s", i, strings.Repeat("x", 50))))
+	}
+	drive(t, r, ann, 1, 1) // a commit each
+	into := []byte("before")
+	for _, snapshot := range []bool{true, false} {
+		var held [2][]byte // delivered plain, and delivered in compressed frames
+		for i, compress := range []bool{false, true} {
+			pos, packed, names := Position{Snapshot: snapshot}, 0, protocol.NewNameTable()
+			for more := true; more; {
+				chunk, err := r.reader().Read(ReadRequest{From: pos, MaxBytes: 600, Compress: compress, Into: into})
+				if err != nil {
+					t.Fatal(err)
+				}
+				data, ours := bytes.CutPrefix(chunk.Frames, into)
+				if !ours {
+					t.Fatalf("%q does not begin with %q", chunk.Frames, into)
+				}
+				if first, err := protocol.DecodeDelivery(data, names); err != nil {
+					t.Fatal(err)
+				} else if len(first) == 1 && first[0].Type() == protocol.FrameCompressed {
+					packed++
+					data = first[0].(*protocol.Compressed).Data
+				}
+				held[i] = append(held[i], data...)
+				pos, more = chunk.To, chunk.More && chunk.To.Cursor.Seq < r.core.Head().Seq || chunk.To.Snapshot
+			}
+			if compress != (packed > 1) {
+				t.Errorf("snapshot %t: asked to compress: %t, %d chunks were", snapshot, compress, packed)
+			}
+		}
+		if len(held[0]) < 1500 || !bytes.Equal(held[0], held[1]) {
+			t.Errorf("snapshot %t: %d bytes plain, others compressed", snapshot, len(held[0]))
+		}
+	}
+}

@@ -33,8 +33,9 @@ type ReadRequest struct {
 	// Device gets the conflict notices meant for it, and its counter at the end of
 	// a snapshot.
 	Device protocol.DeviceID
-	// Compress asks for compressed frames where the ring can make them and they are
-	// smaller.
+	// Compress asks for compressed frames where they are smaller: single commits of
+	// the ring, which are packed once for everybody; what comes from the store as a
+	// whole, for this reader.
 	Compress bool
 	// Into is what the frames are appended to; may be nil.
 	Into []byte
@@ -76,13 +77,30 @@ type Reader struct {
 // CodeUnavailable: then, as with any other error, the read may be repeated.
 func (r *Reader) Read(req ReadRequest) (Chunk, error) {
 	if req.From.Snapshot {
-		return r.page(req)
+		chunk, err := r.page(req)
+		return r.packed(&req, chunk), err
 	}
 	chunk, ok, head, want := r.Ring.near(&req)
 	if ok {
 		return chunk, nil
 	}
-	return r.log(&req, head, want)
+	chunk, err := r.log(&req, head, want)
+	return r.packed(&req, chunk), err
+}
+
+// packed gives a chunk from the store as one compressed frame, if the reader
+// takes such and it is smaller. Nobody else is given the same bytes: a page holds
+// what is newer than the store, and where it begins is the reader's own; to keep
+// it would cost more than to pack it.
+func (r *Reader) packed(req *ReadRequest, chunk Chunk) Chunk {
+	compress, begin := r.Ring.compress, len(req.Into)
+	if !req.Compress || compress == nil || len(chunk.Frames) <= begin {
+		return chunk
+	}
+	if packed, smaller := compress(chunk.Frames[begin:]); smaller {
+		chunk.Frames = append(chunk.Frames[:begin], packed...)
+	}
+	return chunk
 }
 
 // log reads commits that have left the ring, up to head: what lies beyond it may
