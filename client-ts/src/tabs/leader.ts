@@ -38,8 +38,10 @@ export class Leader {
     this.#engine = engine;
     this.#port = port;
     this.#stop = engine.watch((event) => {
-      if (event.kind === "status") this.#post({ kind: "status", status: packStatus(engine.status()) });
-      else this.#tell(event.space, event.changes);
+      if (event.kind === "space") this.#tell(event.space, event.changes);
+      // A message costs the page more than most of what it does for an edit. Who joins
+      // later is told.
+      else if (this.#tabs.size > 0) this.#post({ kind: "status", status: packStatus(engine.status()) });
     });
     this.#post({ kind: "leader", n: 0 });
   }

@@ -53,6 +53,16 @@ describe("several tabs", () => {
     expect(await b.space.stateHash()).toBe(await a.space.stateHash());
   });
 
+  test("a tab that is alone says nothing about its edits", async () => {
+    const world = new World();
+    const [a] = (await open(world, 1)) as [Tab];
+    const before = world.said;
+    const write = cards(a).create({ title: "x" }, "c1");
+    await world.settle();
+    expect(await settled(write.durable)).toMatchObject({ outcome: "applied" });
+    expect(world.said).toBe(before);
+  });
+
   test("the row of a follower stays the same object while its edit makes its way", async () => {
     const world = new World();
     const [, b] = (await open(world, 2)) as [Tab, Tab];
