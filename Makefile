@@ -51,10 +51,10 @@ unit: ## all Go tests, under the race detector
 	go test -timeout 30m ./internal/sim
 
 .PHONY: engines
+# What cannot be had here is missed by the tests that need it, which then say so, or fail
+# if CI=true.
 engines: ## install the DynamoDB engines that tests use (cargo, npm)
-	# What cannot be had here is missed by the tests that need it, which then say so, or
-	# fail if CI=true.
-	missing() { echo "SKIPPED: the engine $$1, because $$2"; if [ "$${CI:-}" = true ]; then exit 1; fi; }
+	@missing() { echo "SKIPPED: the engine $$1, because $$2"; if [ "$${CI:-}" = true ]; then exit 1; fi; }
 	dynoxide="$(ENGINES)/dynoxide-$(DYNOXIDE)"
 	if [ ! -x "$$dynoxide/bin/dynoxide" ]; then
 		if ! command -v cargo >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then
@@ -149,29 +149,32 @@ bench: ## benchmarks with allocations
 vectors: ## write the shared test vectors anew (look at the diff)
 	go test -count=1 ./protocol ./merge ./compress ./client -run 'Vectors$$' -update
 
+# What npm installs for the client and for the page.
+MODULES := client-ts/node_modules/.package-lock.json web-demo/node_modules/.package-lock.json
+
 .PHONY: demo
-demo: web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json ## build the collaborative page into the gateway (needs Node)
+demo: $(MODULES) ## build the collaborative page into the gateway (needs Node)
 	cd web-demo && npm run build
 
-# What tests in TypeScript need. Without Node they are skipped, and in continuous
+# What tests in TypeScript need. Without it they are skipped, and in continuous
 # integration that is a failure.
 define need_node
-	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-		echo "SKIPPED: $@, for want of Node (20 or later)"
+	@missing() {
+		echo "SKIPPED: $@, $$1"
 		if [ "$${CI:-}" = true ]; then echo "in continuous integration that is a failure"; exit 1; fi
 		exit 0
-	fi
+	}
+	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then missing "for want of Node (20 or later)"; fi
+	$(MAKE) $(MODULES) || missing "because npm could not install what it needs"
 endef
 
 .PHONY: modules
 modules: ## install the npm packages that tests use
 	$(need_node)
-	$(MAKE) client-ts/node_modules/.package-lock.json web-demo/node_modules/.package-lock.json
 
 .PHONY: typescript
 typescript: ## the TypeScript client: types, tests, packaging, size
 	$(need_node)
-	$(MAKE) client-ts/node_modules/.package-lock.json
 	cd client-ts
 	npm run check
 	npm test
@@ -181,16 +184,11 @@ typescript: ## the TypeScript client: types, tests, packaging, size
 .PHONY: page
 page: ## the collaborative page: is it built, and does it work in a real browser
 	$(need_node)
-	$(MAKE) web-demo/node_modules/.package-lock.json client-ts/node_modules/.package-lock.json
 	cd web-demo
 	npm run check
 	# Asked for now: make may have looked before one was installed.
 	chromium="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}"
-	if [ -z "$$chromium" ]; then
-		echo "SKIPPED: the page in a browser, for want of Chromium (CHROMIUM=PATH names one)"
-		if [ "$${CI:-}" = true ]; then echo "in continuous integration that is a failure"; exit 1; fi
-		exit 0
-	fi
+	if [ -z "$$chromium" ]; then missing "for want of Chromium (CHROMIUM=PATH names one)"; fi
 	DEMO_KILLS=$(PAGEKILLS) CHROMIUM="$$chromium" npm test
 
 %/node_modules/.package-lock.json: %/package-lock.json
