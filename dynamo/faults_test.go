@@ -40,7 +40,7 @@ func TestStoreUnderFaults(t *testing.T) {
 				}
 			})
 			return stubborn{mustOpen(t, config)}
-		}, storetest.Options{})
+		}, storetest.Options{EntryBytes: idBytes})
 		t.Logf("%d faults", injected)
 		if injected < 100 {
 			t.Errorf("only %d faults befell the requests", injected)

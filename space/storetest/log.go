@@ -146,6 +146,45 @@ func (s *suite) logPages() {
 	}
 }
 
+// logFills holds Log to its budget: all that fits, and no entry more.
+func (s *suite) logFills() {
+	// Small ones between large ones, so that none tells the size of the next.
+	var sizes []int
+	for seq := 1; seq <= 60; seq++ {
+		size := seq
+		if seq%7 == 0 {
+			size = 3000 + seq
+		}
+		sizes = append(sizes, size)
+		s.mustAppend(board, uint64(seq), bytes.Repeat([]byte{byte(seq)}, size))
+	}
+	for _, from := range []int{1, 2, 7, 8, 30, 55, 60} {
+		fits := 0
+		for n, size := range sizes[from-1:] {
+			fits += size + s.opt.EntryBytes
+			left := len(sizes) - (from - 1) - (n + 1)
+			if n%10 != 0 && left > 0 {
+				continue // a store may be slow
+			}
+			for _, c := range []struct{ budget, want int }{
+				{fits - 1, max(n, 1)},
+				{fits, n + 1},
+				{fits + 1, n + 1}, // none of the others has a single byte
+			} {
+				got := s.mustLog(board, uint64(from), c.budget)
+				if len(got) != c.want {
+					s.Fatalf("log from %d: %d entries in %d bytes, not %d", from, len(got), c.budget, c.want)
+				}
+				for i, e := range got {
+					if e.Seq != uint64(from+i) || len(e.Data) != sizes[from+i-1] {
+						s.Fatalf("log from %d: entry %d is %d, of %d bytes", from, i, e.Seq, len(e.Data))
+					}
+				}
+			}
+		}
+	}
+}
+
 func (s *suite) logGap() {
 	// The contract speaks of consecutive seqs: what lies behind a gap does not come
 	// in the same answer.

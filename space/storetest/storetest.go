@@ -20,6 +20,9 @@ type Options struct {
 	Reopen func(t *testing.T, s space.Store) space.Store
 	// ItemBytes is the largest log entry and item to try; 0 for 350 KiB.
 	ItemBytes int
+	// EntryBytes is what a wrapper around the store adds to each log entry, and Log
+	// counts; usually 0.
+	EntryBytes int
 }
 
 // Run holds the stores that open returns, empty ones, to the contract; if they
@@ -39,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) space.Store, opt Options) {
 		{"racing logs have no gap and no fork", (*suite).logRace},
 		{"log begins at the smallest seq from from", (*suite).logFrom},
 		{"log pages", (*suite).logPages},
+		{"log fills its budget", (*suite).logFills},
 		{"log never returns a gap", (*suite).logGap},
 		{"put is conditional on the version", (*suite).putVersion},
 		{"put writes items independently", (*suite).putMany},
