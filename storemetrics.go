@@ -7,11 +7,20 @@ import (
 )
 
 // tableMetrics show what a table costs, by what requests were sent for. See
-// dynamo.Units for what is counted.
+// dynamo.Units for what is counted. They also say how often items were met that
+// somebody else wrote.
 type tableMetrics struct {
-	store *dynamo.Store
+	store tableCounts
+	// foreign is the series of such items.
+	foreign *prometheus.Desc
 	// The series, each with how its value is read.
 	series []tableSeries
+}
+
+// tableCounts is what a dynamo.Store counts.
+type tableCounts interface {
+	Units() map[dynamo.Operation]dynamo.Units
+	Reports() (kept, remade uint64)
 }
 
 type tableSeries struct {
@@ -19,8 +28,10 @@ type tableSeries struct {
 	value       func(dynamo.Units) float64
 }
 
-func newTableMetrics(store *dynamo.Store) *tableMetrics {
-	m := &tableMetrics{store: store}
+func newTableMetrics(store tableCounts) *tableMetrics {
+	m := &tableMetrics{store: store, foreign: prometheus.NewDesc("tidegate_store_foreign_total",
+		"Times an item was met that somebody else wrote, by whether all of ours stands beside it; else it is made again from the log, or is damage. The log names key and attributes.",
+		[]string{"kept"}, nil)}
 	add := func(name, help string, value func(dynamo.Units) float64) {
 		m.series = append(m.series, tableSeries{prometheus.NewDesc("tidegate_store_"+name, help, []string{"op"}, nil), value})
 	}
@@ -36,6 +47,7 @@ func newTableMetrics(store *dynamo.Store) *tableMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *tableMetrics) Describe(out chan<- *prometheus.Desc) {
+	out <- m.foreign
 	for _, s := range m.series {
 		out <- s.description
 	}
@@ -43,6 +55,9 @@ func (m *tableMetrics) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *tableMetrics) Collect(out chan<- prometheus.Metric) {
+	kept, remade := m.store.Reports()
+	out <- prometheus.MustNewConstMetric(m.foreign, prometheus.CounterValue, float64(kept), "yes")
+	out <- prometheus.MustNewConstMetric(m.foreign, prometheus.CounterValue, float64(remade), "no")
 	for op, units := range m.store.Units() {
 		for _, s := range m.series {
 			out <- prometheus.MustNewConstMetric(s.description, prometheus.CounterValue, s.value(units), string(op))

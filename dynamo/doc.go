@@ -67,7 +67,8 @@
 // Attributes that begin with "_" are ours; do not write them. Somebody who
 // changes a field's attribute has written past the log, of which devices would
 // not learn. Such an edit is reported ([Config.Report]) with key and attribute,
-// and left as it is:
+// counted ([Store.Reports]; tidegate_store_foreign_total among a gateway's
+// metrics), and left as it is:
 //
 //   - A checkpoint changes only the attributes of the fields that changed, on the
 //     condition that they, and _v, are what was last known to be there. What that

@@ -23,12 +23,19 @@ import (
 type reports struct {
 	mu  sync.Mutex
 	all []Report // guarded by mu
+	// kept and remade count all that there ever were; guarded by mu.
+	kept, remade uint64
 }
 
 func (r *reports) add(report Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, report)
+	if report.Kept {
+		r.kept++
+	} else {
+		r.remade++
+	}
 }
 
 // drain returns what came since the last call.
@@ -58,6 +65,7 @@ type foreigner struct {
 	*Store
 	t *testing.T
 	reports
+	stores []*Store // all that report
 }
 
 func newForeigner(t *testing.T, e *engine.Engine) *foreigner {
@@ -65,11 +73,28 @@ func newForeigner(t *testing.T, e *engine.Engine) *foreigner {
 	config := newTable(t, e)
 	config.Report = f.add
 	f.Store = openStore(t, config)
+	f.stores = []*Store{f.Store}
+	t.Cleanup(f.counted)
 	return f
 }
 
 // another returns a store on the same table, which remembers nothing.
-func (f *foreigner) another() *Store { return openStore(f.t, f.config) }
+func (f *foreigner) another() *Store {
+	f.stores = append(f.stores, openStore(f.t, f.config))
+	return f.stores[len(f.stores)-1]
+}
+
+// counted demands that the stores have counted what they reported.
+func (f *foreigner) counted() {
+	var kept, remade uint64
+	for _, s := range f.stores {
+		k, r := s.Reports()
+		kept, remade = kept+k, remade+r
+	}
+	if kept != f.reports.kept || remade != f.reports.remade || kept+remade == 0 {
+		f.t.Errorf("%d kept and %d others are counted, but %d and %d were reported", kept, remade, f.reports.kept, f.reports.remade)
+	}
+}
 
 func (f *foreigner) keys(key space.ItemKey) attributes {
 	f.t.Helper()

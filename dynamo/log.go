@@ -155,12 +155,6 @@ func (s *Store) readCommit(key space.Key, a attributes) (space.LogItem, bool) {
 	return space.LogItem{Seq: seq, Data: data}, true
 }
 
-func (s *Store) report(r Report) {
-	if s.config.Report != nil {
-		s.config.Report(r)
-	}
-}
-
 func keyAttributes(p, sort string) attributes {
 	return attributes{attrPartition: stringAttribute(p), attrSort: stringAttribute(sort)}
 }

@@ -47,21 +47,6 @@ type Config struct {
 	Observe func(Call)
 }
 
-// Report tells of an item that is not as Tidegate wrote it.
-type Report struct {
-	Key space.Key
-	// Item names the item; a commit has Seq instead.
-	Item space.ItemKey
-	Seq  uint64
-	// Attributes are those that are not as they were written; "(removed)" stands
-	// for one that is gone.
-	Attributes []string
-	// Kept is true if Tidegate still has all of the record, beside the foreign
-	// attributes. Otherwise the record is made again from the log.
-	Kept bool
-	Err  error
-}
-
 // Store is a table of spaces. Make one with [Open]. It is safe for concurrent
 // use and starts no goroutines that outlive a call.
 type Store struct {
@@ -78,6 +63,9 @@ type Store struct {
 	// wanted: of log entries, and of items by kind.
 	logSize  mean
 	itemSize [space.ItemBlob + 1]mean
+
+	// kept and remade count what was reported.
+	kept, remade atomic.Uint64
 
 	closed atomic.Bool
 }
