@@ -4,6 +4,7 @@ import type { Conflict } from "./protocol/index.js";
 import type { Pending } from "./queue.js";
 import type { RejectedEntry } from "./rejected.js";
 import type { Entry } from "./store/store.js";
+import type { Key } from "./watch.js";
 /** The bytes of a key. */
 export declare function keyBytes(key: string): Uint8Array;
 export declare const clientKey = "d";
@@ -12,14 +13,13 @@ export declare const namesKey: (s: CoreSpace) => string;
 export declare const pendingKey: (s: CoreSpace, p: Pending) => string;
 export declare const rejectedKey: (s: CoreSpace, e: RejectedEntry) => string;
 export declare const tabKey: (tab: string) => string;
-/** The key of a record, of which `key` is the text. */
-export declare function recordKey(s: CoreSpace, key: string): string;
+/** Makes the keys of a space's records. */
+export declare function recordKeys(s: CoreSpace): (key: Key) => string;
 export declare function conflictKey(s: CoreSpace, c: Conflict): string;
 export declare function encodeClient(c: Core): Uint8Array;
 export declare function encodeSpace(s: CoreSpace): Uint8Array;
 export declare function encodeNames(s: CoreSpace): Uint8Array;
-/** Undefined, which deletes, for a record that is not there. */
-export declare function encodeRecord(r: Rec | undefined): Uint8Array | undefined;
+export declare function encodeRecord(r: Rec): Uint8Array;
 export declare function encodePending(p: Pending): Uint8Array;
 export declare function encodeRejected(e: RejectedEntry): Uint8Array;
 export declare function encodeConflict(c: Conflict): Uint8Array;

@@ -34,8 +34,10 @@ export declare class View {
     kinds?: Kinds | undefined);
     /** The confirmed record, undefined if there is none. */
     confirmed(key: Key): Rec | undefined;
-    /** Puts a confirmed record in place; undefined, or a dead one, removes it. */
-    set(key: Key, record: Rec | undefined): void;
+    /** Puts a confirmed record in place; undefined, or a dead one, removes it. `text` is the key's, if it is known. */
+    set(key: Key, record: Rec | undefined, text?: string): void;
+    /** `set` while nobody has looked yet. */
+    load(key: Key, record: Rec | undefined): void;
     /** The record with its pending mutations; undefined or dead if there is none. */
     look(key: Key): Rec | undefined;
     /** What the user sees of a record; undefined if there is none. */

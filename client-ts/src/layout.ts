@@ -17,7 +17,6 @@
 // bytes do.
 import type { Core, CoreSpace } from "./core.js";
 import { TideError } from "./error.js";
-import { alive } from "./merge/index.js";
 import type { Rec } from "./merge/index.js";
 import {
   NameTable, ProtocolError, decodeMessage, decodeMutation, decodeRecordState, encodeMessage, encodeRecordState, format, formatUUID,
@@ -28,7 +27,7 @@ import { newPending } from "./queue.js";
 import type { Pending } from "./queue.js";
 import type { RejectedEntry } from "./rejected.js";
 import type { Entry } from "./store/store.js";
-import { keyOf } from "./watch.js";
+import type { Key } from "./watch.js";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -42,7 +41,9 @@ function latin(bytes: Uint8Array): string {
 
 /** The bytes of a key. */
 export function keyBytes(key: string): Uint8Array {
-  return Uint8Array.from(key, (char) => char.charCodeAt(0));
+  const bytes = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) bytes[i] = key.charCodeAt(i);
+  return bytes;
 }
 
 function uint(n: number, size: number): string {
@@ -51,9 +52,14 @@ function uint(n: number, size: number): string {
   return text;
 }
 
+function utf8(s: string): string {
+  // A call of the encoder costs more than to look.
+  return /^[\0-\x7f]*$/.test(s) ? s : latin(encoder.encode(s));
+}
+
 function text(s: string): string {
-  const bytes = encoder.encode(s);
-  return uint(bytes.length, 2) + latin(bytes);
+  const bytes = utf8(s);
+  return uint(bytes.length, 2) + bytes;
 }
 
 const hex = (id: string) => latin(fromHex(id));
@@ -78,10 +84,13 @@ export const pendingKey = (s: CoreSpace, p: Pending) => "q" + text(s.name) + hex
 export const rejectedKey = (s: CoreSpace, e: RejectedEntry) => "x" + text(s.name) + uint(e.order, 8);
 export const tabKey = (tab: string) => "k" + hex(tab);
 
-/** The key of a record, of which `key` is the text. */
-export function recordKey(s: CoreSpace, key: string): string {
-  const { collection, id } = keyOf(key);
-  return "r" + text(s.name) + text(collection) + latin(encoder.encode(id));
+/** Makes the keys of a space's records. */
+export function recordKeys(s: CoreSpace): (key: Key) => string {
+  let [of, prefix] = ["", ""];
+  return ({ collection, id }) => {
+    if (collection !== of) [of, prefix] = [collection, "r" + text(s.name) + text(collection)];
+    return prefix + utf8(id);
+  };
 }
 
 export function conflictKey(s: CoreSpace, c: Conflict): string {
@@ -103,9 +112,8 @@ export function encodeNames(s: CoreSpace): Uint8Array {
   return encodeMessage({ frame: "snapshot", names: s.names.names, records: 0 });
 }
 
-/** Undefined, which deletes, for a record that is not there. */
-export function encodeRecord(r: Rec | undefined): Uint8Array | undefined {
-  return alive(r) ? entry("", encodeRecordState(r)) : undefined;
+export function encodeRecord(r: Rec): Uint8Array {
+  return entry("", encodeRecordState(r));
 }
 
 export function encodePending(p: Pending): Uint8Array {
@@ -150,7 +158,9 @@ class Scanner {
     return this.data.slice(this.at);
   }
   uint(size: number): number {
-    return this.take(size).reduce((n, byte) => n * 256 + byte, 0);
+    let n = 0;
+    for (const byte of this.take(size)) n = n * 256 + byte;
+    return n;
   }
   text(): string {
     return decoder.decode(this.take(this.uint(2)));
@@ -200,8 +210,8 @@ function loadSpaceEntry(s: CoreSpace, kind: string, k: Scanner, v: Scanner): voi
       s.names = new NameTable(decodeOne(v.data, "snapshot").names);
       break;
     case "r": {
-      const state = decodeRecordState(v.rest());
-      s.view.set(state, state);
+      const state = decodeRecordState(v.data.subarray(v.at)); // which copies what it keeps
+      s.view.load(state, state);
       break;
     }
     case "q": {

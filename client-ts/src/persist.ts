@@ -1,15 +1,17 @@
 import type { Core, CoreSpace } from "./core.js";
 import {
   clientKey, conflictKey, encodeClient, encodeConflict, encodePending, encodeRecord, encodeRejected, encodeSpace, encodeTab, keyBytes,
-  namesKey, pendingKey, recordKey, rejectedKey, savedNames, spaceKey, tabKey,
+  namesKey, pendingKey, recordKeys, rejectedKey, savedNames, spaceKey, tabKey,
 } from "./layout.js";
+import { alive } from "./merge/index.js";
+import type { Rec } from "./merge/index.js";
 import type { Conflict, Cursor, DeviceID } from "./protocol/index.js";
 import { markSent } from "./push.js";
 import { tellLocal } from "./queue.js";
 import type { Pending } from "./queue.js";
 import type { RejectedEntry } from "./rejected.js";
 import type { Batch, Entry } from "./store/store.js";
-import { keyOf, keyText } from "./watch.js";
+import { keyOf } from "./watch.js";
 
 /** The batch in flight, and what will be durable with it. */
 export interface Written {
@@ -62,6 +64,30 @@ export function dropConflict(s: CoreSpace, c: Conflict): void {
   s.entries.set(conflictKey(s, c), undefined);
 }
 
+/**
+ * A record's entry, made when the store asks for it: of a snapshot there are
+ * thousands, which a page is to show before it stores them. Records do not change,
+ * so it is what it was when the batch was cut.
+ */
+class RecordEntry implements Entry {
+  #key: Uint8Array | undefined;
+
+  constructor(
+    readonly text: string,
+    readonly record: Rec,
+  ) {}
+
+  get key(): Uint8Array {
+    return (this.#key ??= keyBytes(this.text));
+  }
+  get value(): Uint8Array {
+    return encodeRecord(this.record);
+  }
+}
+
+/** What a batch does to an entry; undefined deletes it. */
+type Change = Uint8Array | Rec | undefined;
+
 /** After this long nobody sends a tab's mutations again. */
 const tabsFor = 24 * 3_600_000;
 
@@ -72,7 +98,7 @@ const tabsFor = 24 * 3_600_000;
  */
 export function cut(c: Core): Batch | undefined {
   if (c.written) return undefined;
-  const puts = new Map<string, Uint8Array | undefined>();
+  const puts = new Map<string, Change>();
   const pending: StoredPending[] = [];
   const spaces: SpaceMark[] = [];
   if (c.isNew) {
@@ -102,14 +128,14 @@ export function cut(c: Core): Batch | undefined {
   const batch = { token: c.batches, puts: [] as Entry[], deletes: [] as Uint8Array[] };
   for (const key of [...puts.keys()].sort()) {
     const value = puts.get(key);
-    if (value) batch.puts.push({ key: keyBytes(key), value });
-    else batch.deletes.push(keyBytes(key));
+    if (!value) batch.deletes.push(keyBytes(key));
+    else batch.puts.push(value instanceof Uint8Array ? { key: keyBytes(key), value } : new RecordEntry(key, value));
   }
   return batch;
 }
 
 /** Moves what is unsaved of a space into puts and says whether there was anything. */
-function cutSpace(s: CoreSpace, puts: Map<string, Uint8Array | undefined>): boolean {
+function cutSpace(s: CoreSpace, puts: Map<string, Change>): boolean {
   if (!s.changedMeta && !s.namesChanged && s.changedRecords.size === 0 && s.entries.size === 0) return false;
   if (s.changedMeta) puts.set(spaceKey(s), encodeSpace(s));
   if (s.namesChanged) {
@@ -117,7 +143,12 @@ function cutSpace(s: CoreSpace, puts: Map<string, Uint8Array | undefined>): bool
     if (names.text !== s.namesSaved) puts.set(namesKey(s), names.value);
     s.namesSaved = names.text;
   }
-  for (const text of s.changedRecords) puts.set(recordKey(s, text), encodeRecord(s.view.confirmed(keyOf(text))));
+  const recordKey = recordKeys(s);
+  for (const text of s.changedRecords) {
+    const key = keyOf(text);
+    const record = s.view.confirmed(key);
+    puts.set(recordKey(key), alive(record) ? record : undefined);
+  }
   for (const [key, value] of s.entries) puts.set(key, value);
   s.changedMeta = s.namesChanged = false;
   s.changedRecords.clear();
@@ -153,7 +184,8 @@ export function allEntries(c: Core): Entry[] {
   for (const s of c.sorted) {
     put(spaceKey(s), encodeSpace(s));
     put(namesKey(s), savedNames(s).value);
-    for (const key of s.view.keys()) put(recordKey(s, keyText(key)), encodeRecord(s.view.confirmed(key)));
+    const recordKey = recordKeys(s);
+    for (const records of s.view.records.values()) for (const record of records.values()) put(recordKey(record), encodeRecord(record));
     for (const p of [...s.leaving, ...s.queue]) put(pendingKey(s, p), encodePending(p));
     for (const e of s.rejected) put(rejectedKey(s, e), encodeRejected(e));
     for (const conflict of s.conflicts) put(conflictKey(s, conflict), encodeConflict(conflict));

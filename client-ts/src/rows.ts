@@ -110,6 +110,10 @@ function freeze<T>(value: T): T {
 
 /** Puts a value at a path of an object, making the objects between. */
 export function put(target: Record<string, unknown>, path: string, value: unknown): void {
+  if (!path.includes(".") && path !== "__proto__") {
+    target[path] = value; // rows that are made alike are kept alike by the engine
+    return;
+  }
   const parts = path.split(".");
   const last = parts.pop() as string;
   for (const part of parts) {
@@ -138,7 +142,10 @@ export function rowOf(state: RecordState, marks: Omit<Marks, "id" | "_version">,
   for (const field of state.fields) {
     if (field.field[0] !== "_") put(row, field.field, shownField(field, isList(field.field)));
   }
-  return Object.assign(row, { id: state.id, ...marks, _version: state.version }) as unknown as Row<any>;
+  row["id"] = state.id;
+  Object.assign(row, marks);
+  row["_version"] = state.version;
+  return row as unknown as Row<any>;
 }
 
 /** Whether two values look the same. */

@@ -70,14 +70,14 @@ export function finishStage(c: Core, s: CoreSpace): void {
   for (const [text, record] of old) {
     if (!alive(stage.records.get(text))) {
       s.changedRecords.add(text);
-      s.view.set(record, undefined);
+      s.view.set(record, undefined, text);
     }
   }
   for (const [text, record] of stage.records) {
     const before = old.get(text);
     if (before && sameState(before, record)) continue;
     s.changedRecords.add(text);
-    s.view.set(record, record);
+    s.view.set(record, record, text);
   }
   s.cursor = stage.cursor;
   if (s.rebase) {

@@ -52,8 +52,14 @@ export class View {
     return this.records.get(key.collection)?.get(key.id);
   }
 
-  /** Puts a confirmed record in place; undefined, or a dead one, removes it. */
-  set(key: Key, record: Rec | undefined): void {
+  /** Puts a confirmed record in place; undefined, or a dead one, removes it. `text` is the key's, if it is known. */
+  set(key: Key, record: Rec | undefined, text = keyText(key)): void {
+    this.load(key, record);
+    this.refresh(text);
+  }
+
+  /** `set` while nobody has looked yet. */
+  load(key: Key, record: Rec | undefined): void {
     let collection = this.records.get(key.collection);
     if (alive(record)) {
       if (!collection) this.records.set(key.collection, (collection = new Map()));
@@ -61,14 +67,14 @@ export class View {
     } else if (collection?.delete(key.id) && collection.size === 0) {
       this.records.delete(key.collection);
     }
-    this.refresh(keyText(key));
   }
 
   /** The record with its pending mutations; undefined or dead if there is none. */
   look(key: Key): Rec | undefined {
+    const confirmed = this.confirmed(key);
+    if (this.#touched.size === 0) return confirmed;
     const text = keyText(key);
     const list = this.#touched.get(text);
-    const confirmed = this.confirmed(key);
     if (!list) return confirmed;
     if (this.#overlay.has(text)) return this.#overlay.get(text);
     let record = confirmed;
@@ -89,7 +95,7 @@ export class View {
 
   /** The pending mutations of a record, oldest first. */
   pending(key: Key): readonly Predicted[] {
-    return this.#touched.get(keyText(key)) ?? nothing;
+    return (this.#touched.size > 0 && this.#touched.get(keyText(key))) || nothing;
   }
 
   /** How far the edits that are shown in a record are. */

@@ -12,7 +12,7 @@ export interface IndexedDBOptions {
 /** A store in IndexedDB. */
 export interface IndexedDBStore extends Store {
     readonly name: string;
-    /** Set by load: whether the browser promised not to evict the data. */
+    /** Whether the browser promised not to evict the data; known some time after load. */
     readonly persistent?: boolean;
 }
 /**

@@ -25,6 +25,7 @@ export function rank(value: unknown): number {
  */
 export function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;
+  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : 1; // most are, and a sort asks often
   const order = rank(a) - rank(b);
   if (order !== 0) return order;
   if (typeof a !== "object" || a === null) return (a as string) < (b as string) ? -1 : (a as string) > (b as string) ? 1 : 0;

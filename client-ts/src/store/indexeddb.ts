@@ -1,12 +1,34 @@
+// Few changes are entries of the database, one by one. Many at once (a snapshot)
+// are laid, with all that is there, into packs: of 10,000 records a browser writes
+// and reads those in a tenth of the time. An entry stands before what a pack has
+// under its key, and null there removes it; when entries have become many, they are
+// packed again. All that a change needs to know of the packs is in the database.
+import { compareBytes, overlay, pack, unpack } from "./pack.js";
+import type { Change } from "./pack.js";
 import { StoreError } from "./store.js";
 import type { Batch, Entry, Store, StoreErrorCode } from "./store.js";
 
-/** The version of the database's layout. Code that meets a newer one stops. */
-const layoutVersion = 1;
+/** The version of the database's layout: 2 has packs. Code that meets a newer one stops. */
+const layoutVersion = 2;
 
 const entriesName = "entries";
 const metaName = "meta";
+/** By their number, in the order of what they hold. */
+const packsName = "packs";
 const ownerKey = "owner";
+const packedKey = "packed";
+
+/** What the packs hold. */
+interface Packed {
+  readonly count: number;
+  /** The first and the last key of each kind, which is a key's first byte: what comes and goes does not lie between what stays. */
+  readonly ranges: readonly (readonly [first: Uint8Array, last: Uint8Array])[];
+}
+
+const nothing: Packed = { count: 0, ranges: [] };
+
+/** Whether so many entries, or changes, are to be packed with what the packs have. */
+const many = (n: number, { count }: Packed) => n >= Math.max(512, count / 4);
 
 /** How many requests are issued before the page gets a chance to do something else. */
 const slice = 500;
@@ -25,7 +47,7 @@ export interface IndexedDBOptions {
 /** A store in IndexedDB. */
 export interface IndexedDBStore extends Store {
   readonly name: string;
-  /** Set by load: whether the browser promised not to evict the data. */
+  /** Whether the browser promised not to evict the data; known some time after load. */
   readonly persistent?: boolean;
 }
 
@@ -51,9 +73,12 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
     return new Promise((resolve, reject) => {
       const request = factory().open(databaseName, layoutVersion);
       let late = false;
-      request.onupgradeneeded = () => {
-        request.result.createObjectStore(entriesName);
-        request.result.createObjectStore(metaName);
+      request.onupgradeneeded = ({ oldVersion }) => {
+        if (oldVersion < 1) {
+          request.result.createObjectStore(entriesName);
+          request.result.createObjectStore(metaName);
+        }
+        request.result.createObjectStore(packsName);
       };
       request.onblocked = () => {
         late = true;
@@ -77,30 +102,33 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
   }
 
   /** Runs one durable transaction. `work` issues its first requests at once. */
-  async function transact(work: (entries: IDBObjectStore, meta: IDBObjectStore, fail: (error: StoreError) => void) => void): Promise<void> {
+  async function transact(work: (tables: Tables, fail: (error: unknown) => void) => void): Promise<void> {
     const opened = (database ??= await connect());
     await new Promise<void>((resolve, reject) => {
-      const transaction = opened.transaction([entriesName, metaName], "readwrite", { durability: "strict" });
+      const transaction = opened.transaction([entriesName, metaName, packsName], "readwrite", { durability: "strict" });
       let why: unknown;
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject((why ?? transaction.error) as Error);
-      work(transaction.objectStore(entriesName), transaction.objectStore(metaName), (error) => {
+      const fail = (error: unknown) => {
         why = error;
         transaction.abort();
-      });
+      };
+      const [entries, meta, packs] = [entriesName, metaName, packsName].map((name) => transaction.objectStore(name)) as [IDBObjectStore, IDBObjectStore, IDBObjectStore];
+      work({ entries, meta, packs }, fail);
     });
   }
 
   /** A change by the owner; tried again once on a new connection if the browser dropped ours. */
-  async function change(work: (entries: IDBObjectStore) => void): Promise<void> {
+  async function change(work: (tables: Tables, packed: Packed, fail: (error: unknown) => void) => void): Promise<void> {
     if (!loaded) throw new StoreError("gone", "the store is not open");
     const attempt = () =>
-      transact((entries, meta, fail) => {
-        const get = meta.get(ownerKey) as IDBRequest<number | undefined>;
-        get.onsuccess = () => {
+      transact((tables, fail) => {
+        const get = tables.meta.get(ownerKey) as IDBRequest<number | undefined>;
+        const packed = tables.meta.get(packedKey) as IDBRequest<Packed | undefined>;
+        packed.onsuccess = () => {
           if (get.result === undefined) fail(new StoreError("gone", "the database was deleted while it was in use"));
           else if (get.result !== owner) fail(new StoreError("in-use", "another client has taken the store over"));
-          else work(entries);
+          else work(tables, packed.result ?? nothing, fail);
         };
       });
     try {
@@ -122,35 +150,58 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
 
     async load(): Promise<Entry[]> {
       const marker = `${databaseName}:used`;
-      let keys: IDBRequest<IDBValidKey[]>, values: IDBRequest<Uint8Array[]>;
+      let found: Found | undefined;
+      let packed = nothing;
       let first = false;
       try {
-        await transact((entries, meta) => {
-          const get = meta.get(ownerKey) as IDBRequest<number | undefined>;
-          get.onsuccess = () => {
+        const reading = transact((tables) => {
+          const get = tables.meta.get(ownerKey) as IDBRequest<number | undefined>;
+          const getPacked = tables.meta.get(packedKey) as IDBRequest<Packed | undefined>;
+          getPacked.onsuccess = () => {
             first = get.result === undefined;
             owner = (get.result ?? 0) + 1;
-            meta.put(owner, ownerKey);
-            keys = entries.getAllKeys();
-            values = entries.getAll() as IDBRequest<Uint8Array[]>;
+            packed = getPacked.result ?? nothing;
+            tables.meta.put(owner, ownerKey);
+            findAll(tables, (all) => (found = all));
           };
         });
+        const noted = isNoted(marker); // which may take long, but no longer than the database
+        await reading;
+        const entries = found!.entries();
+        loaded = true;
+        store.evicted = first && noted;
+        if (first) note(marker);
+        // Somebody may have to be asked first, and the data is there.
+        if (options.persist !== false) void askToPersist().then((granted) => (store.persistent = granted));
+        // Nothing waits for this, and what comes meanwhile is written behind it. If it
+        // fails, the next load tries again.
+        if (many(found!.changes.length, packed)) change((tables) => packAll(tables, entries)).catch(() => {});
+        return entries;
       } catch (error) {
         throw typed(error);
       }
-      loaded = true;
-      store.evicted = first && remember(marker);
-      if (options.persist !== false) store.persistent = await askToPersist();
-      return keys!.result.map((key, index) => ({
-        key: new Uint8Array(key as ArrayBuffer),
-        value: values!.result[index] as Uint8Array,
-      }));
     },
 
     write(batch: Batch): Promise<void> {
-      return change((entries) => {
-        for (const key of batch.deletes) entries.delete(whole(key));
-        const puts = batch.puts;
+      return change((tables, packed, fail) => {
+        const { entries } = tables;
+        const { deletes, puts } = batch;
+        if (many(puts.length + deletes.length, packed)) {
+          findAll(tables, (found) => {
+            try {
+              const changes: Change[] = [...puts.map((entry) => ({ key: entry.key, entry })), ...deletes.map((key) => ({ key, entry: undefined }))];
+              packAll(tables, overlay(found.entries(), changes.sort((a, b) => compareBytes(a.key, b.key))));
+            } catch (error) {
+              fail(error); // else the browser reports it as nobody's
+            }
+          });
+          return;
+        }
+        for (const key of deletes) {
+          const inPacks = packed.ranges.some(([first, last]) => compareBytes(first, key) <= 0 && compareBytes(key, last) <= 0);
+          if (inPacks) entries.put(null, whole(key));
+          else entries.delete(whole(key));
+        }
         let next = 0;
         const some = () => {
           const end = Math.min(next + slice, puts.length);
@@ -166,7 +217,11 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
     },
 
     clear(): Promise<void> {
-      return change((entries) => void entries.clear());
+      return change(({ entries, packs, meta }) => {
+        entries.clear();
+        packs.clear();
+        meta.delete(packedKey);
+      });
     },
 
     async close(): Promise<void> {
@@ -178,20 +233,83 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
   return store;
 }
 
+/** The database's tables, in one transaction. */
+interface Tables {
+  readonly entries: IDBObjectStore;
+  readonly meta: IDBObjectStore;
+  readonly packs: IDBObjectStore;
+}
+
+/** What the database holds. */
+interface Found {
+  /** What is not in packs, or changes what is. */
+  readonly changes: readonly Change[];
+  /** All entries, in the order of their keys. */
+  entries(): Entry[];
+}
+
+function findAll({ entries, packs }: Tables, found: (all: Found) => void): void {
+  const packed = packs.getAll() as IDBRequest<Uint8Array[]>;
+  const keys = entries.getAllKeys() as IDBRequest<ArrayBuffer[]>;
+  const values = entries.getAll() as IDBRequest<(Uint8Array | null)[]>;
+  values.onsuccess = () => {
+    const changes = keys.result.map((buffer, i): Change => {
+      const key = new Uint8Array(buffer);
+      const value = values.result[i];
+      return { key, entry: value ? { key, value } : undefined };
+    });
+    found({
+      changes,
+      entries() {
+        const unpacked: Entry[] = [];
+        for (const data of packed.result) unpack(data, unpacked);
+        return overlay(unpacked, changes);
+      },
+    });
+  };
+}
+
+/** Makes these entries, in the order of their keys, all that the database holds: in packs, of which each is made in a turn of its own. */
+function packAll({ entries, packs, meta }: Tables, all: readonly Entry[]): void {
+  entries.clear();
+  packs.clear();
+  const ranges: (readonly [Uint8Array, Uint8Array])[] = [];
+  for (const { key } of all) {
+    const range = ranges.at(-1);
+    if (range && range[0][0] === key[0]) ranges[ranges.length - 1] = [range[0], key];
+    else ranges.push([key, key]);
+  }
+  const packed: Packed = { count: all.length, ranges: ranges.map(([first, last]) => [whole(first), whole(last)]) };
+  meta.put(packed, packedKey);
+  let number = 0;
+  const some = (from: number) => {
+    if (from >= all.length) return;
+    const { data, next } = pack(all, from);
+    packs.put(data, number++).onsuccess = () => some(next);
+  };
+  some(0);
+}
+
 /** A view into a larger buffer would be stored with all of the buffer. */
 function whole(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()) as Uint8Array<ArrayBuffer>;
 }
 
-/** Notes that there is a database, where an eviction of the database alone leaves it; returns whether it was noted before. */
-function remember(marker: string): boolean {
+// That there is a database is noted where an eviction of the database alone leaves
+// it. A worker has no such place, and it may be forbidden.
+
+function isNoted(marker: string): boolean {
   try {
-    const before = localStorage.getItem(marker) !== null;
-    localStorage.setItem(marker, "1");
-    return before;
+    return localStorage.getItem(marker) !== null;
   } catch {
-    return false; // a worker, or storage that is forbidden
+    return false;
   }
+}
+
+function note(marker: string): void {
+  try {
+    localStorage.setItem(marker, "1");
+  } catch {}
 }
 
 async function askToPersist(): Promise<boolean> {
