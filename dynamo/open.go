@@ -48,7 +48,7 @@ type Config struct {
 }
 
 // Store is a table of spaces. Make one with [Open]. It is safe for concurrent
-// use and starts no goroutines that outlive a call.
+// use; its goroutines end with the calls that they work for.
 type Store struct {
 	// Static after Open.
 	client    *dynamodb.Client
@@ -58,6 +58,7 @@ type Store struct {
 	codec     *compress.Codec
 	units     *meter
 	known     *knownRecords
+	gather    *gatherer
 
 	// sizes are running means of what is stored, to ask for about as much as is
 	// wanted: of log entries, and of items by kind.
@@ -109,6 +110,9 @@ func connect(ctx context.Context, config Config) (*Store, error) {
 		known:  newKnownRecords(config.CacheBytes),
 		where:  place{Table: config.Table, Region: config.Region, Endpoint: config.Endpoint},
 	}
+	s.gather = newGatherer(func(ctx context.Context, p string, sorts []string) (map[string]attributes, error) {
+		return s.fetch(ctx, OpGet, p, sorts)
+	})
 	if err := checkTableName(config.Table); err != nil {
 		return nil, &TableError{place: s.where, Kind: ErrConfig, Err: err}
 	}

@@ -36,7 +36,7 @@ func (s *Store) Get(ctx context.Context, key space.Key, keys []space.ItemKey) ([
 		items[i].Key = k
 	}
 	sorts := slices.Sorted(maps.Keys(positions))
-	found, err := s.fetch(ctx, OpGet, p.items, sorts)
+	found, err := s.gather.read(ctx, p.items, sorts)
 	if err != nil {
 		return nil, err
 	}
