@@ -128,6 +128,12 @@ func folder(name string) (string, error) {
 	return filepath.Join(cache, "tidegate", name), nil
 }
 
+// guarded runs dynalite so that it outlives its clients: by itself it ends when one
+// is killed in the middle of a request.
+const guarded = `
+process.on("uncaughtException", e => { if (e.code !== "ECONNRESET") { console.error(e); process.exit(1) } })
+require(process.argv[1])`
+
 // command is what starts an engine on a port.
 func command(kind Kind, port int) (*exec.Cmd, error) {
 	installed := func(version, file string) (string, error) {
@@ -156,7 +162,7 @@ func command(kind Kind, port int) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(node, script, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
+	return exec.Command(node, "-e", guarded, "--", script, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
 		"--createTableMs", "0", "--deleteTableMs", "0", "--updateTableMs", "0"), nil
 }
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -25,6 +27,33 @@ func TestEngines(t *testing.T) {
 		resp.Body.Close()
 		if a, b := e.Table(t), e.Table(t); a == b {
 			t.Errorf("two tables are named %s", a)
+		}
+	})
+}
+
+// Engines outlive clients that are killed in the middle of a request.
+func TestOutlivesClients(t *testing.T) {
+	Each(t, func(t *testing.T, e *Engine) {
+		for range 10 {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(e.Endpoint, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: local\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+				t.Fatal(err)
+			}
+			// Once it answers another, it has seen this one begin.
+			for _, cut := range []bool{false, true} {
+				if cut {
+					_ = conn.(*net.TCPConn).SetLinger(0)
+					conn.Close()
+				}
+				resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(e.Endpoint)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+			}
 		}
 	})
 }
