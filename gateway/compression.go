@@ -10,8 +10,9 @@ import (
 // packed are buffers that compressed bytes wait in until they are in their frame.
 var packed = sync.Pool{New: func() any { return new([]byte) }}
 
-// compressor packs runs of delivery frames into one compressed frame. A space
-// packs once for all its connections.
+// compressor packs runs of delivery frames into one compressed frame: for a space
+// once for all its connections, and for a connection what only it gets, the pages
+// of its snapshot.
 type compressor struct {
 	codec *compress.Codec
 }

@@ -74,6 +74,7 @@ ${table(libraries, [
   ["longest task", of((s) => Math.max(0, ...s.longTasks)), ms],
   ["bytes on the wire, up and down", of((s) => s.up + s.down), kB],
   ["the same device, opened again from its store", of((s) => s.reload), ms],
+  ["main thread for that", of((s) => s.reloadWorked), ms],
   ["heap with the rows, beyond the bare page's", of((s) => s.heap), MB],
   ["buffers beside the heap", of((s) => s.buffers), MB],
 ])}

@@ -1,7 +1,7 @@
 // Measures the client in a real browser against a real gateway, and Yjs and
 // PouchDB at the same job in the same run. See README.md.
 //
-//   node bench/run.mjs [--rows 10000] [--edits 1000] [--rounds 5] [--only tidegate,yjs,pouchdb]
+//   node bench/run.mjs [--rows 10000] [--edits 1000] [--rounds 5] [--only tidegate,yjs,pouchdb] [--snapshots-only]
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     edits: { type: "string", default: "1000" },
     rounds: { type: "string", default: "5" },
     only: { type: "string", default: "tidegate,yjs" },
+    "snapshots-only": { type: "boolean", default: false },
   },
 });
 const [rows, edits, rounds] = [values.rows, values.edits, values.rounds].map(Number);
@@ -46,7 +47,7 @@ class Device {
     await device.page.goto(`${from}/page/${library.name}.html`);
     await device.page.waitForFunction(() => globalThis.bench);
     device.cdp = await device.context.newCDPSession(device.page);
-    await device.cdp.send("Performance.enable");
+    await device.cdp.send("Performance.enable", { timeDomain: "threadTicks" });
     await device.wire.quiet();
     device.wire.reset();
     return device;
@@ -60,7 +61,7 @@ class Device {
     return this.call("open", this.wire.url, space, n);
   }
 
-  /** Milliseconds that the page's main thread has worked. */
+  /** Milliseconds of processor time that the page's main thread has taken: what else the machine has to do is not in it. */
   async worked() {
     const { metrics } = await this.cdp.send("Performance.getMetrics");
     return metrics.find((metric) => metric.name === "TaskDuration").value * 1000;
@@ -101,10 +102,15 @@ async function snapshot(browser, library, then) {
   const after = await device.memory();
   Object.assign(opened, { up: device.wire.up, down: device.wire.down, heap: after.heap - before.heap, buffers: after.buffers - before.buffers });
   await then?.(device);
-  // The same device again, from what its browser has stored.
+  // The same device again, from what its browser has stored: give it time to do so.
+  await device.wire.quiet(3000);
   await device.page.reload();
   await device.page.waitForFunction(() => globalThis.bench);
-  opened.reload = (await device.open("large", rows)).total;
+  const workedAgain = await device.worked();
+  const again = await device.open("large", rows);
+  opened.reload = again.total;
+  opened.reloadWorked = (await device.worked()) - workedAgain;
+  if (again.said?.snapshots) console.error(`${library.name}: opened again, it was sent everything again`);
   await device.end();
   return opened;
 }
@@ -170,8 +176,8 @@ try {
       console.error(`${what}: ${library.name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
     }
   };
-  await step("job, at once", async (library, result) => void (result.burst = await job(browser, library, 0)));
-  await step("job, 10 ms apart", async (library, result) => {
+  if (!values["snapshots-only"]) await step("job, at once", async (library, result) => void (result.burst = await job(browser, library, 0)));
+  if (!values["snapshots-only"]) await step("job, 10 ms apart", async (library, result) => {
     // PouchDB's page stops answering in this one: README.md.
     if (library.name !== "pouchdb") result.paced = await job(browser, library, 10);
   });

@@ -31,9 +31,9 @@ export class Wire {
     this.up = this.down = 0;
   }
 
-  /** Resolves once nothing has passed for half a second: what follows an edit has followed. */
-  async quiet() {
-    while (performance.now() - this.last < 500) await new Promise((resolve) => setTimeout(resolve, 50));
+  /** Resolves once nothing has passed for so many milliseconds: what follows an edit has followed. */
+  async quiet(long = 500) {
+    while (performance.now() - this.last < long) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   end() {
