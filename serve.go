@@ -116,7 +116,8 @@ func (s *serveCommand) Run(stdout io.Writer) error {
 }
 
 // serve serves until ctx ends. Everything that can be refused is refused before
-// the store is opened.
+// the store is opened, but for a table that cannot be reached yet: once it can, and
+// is none of ours, serving ends.
 func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) {
 	log := s.logger(os.Stderr)
 	verifier, err := s.verifier()
@@ -170,7 +171,7 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 		defer func() { err = errors.Join(err, bus.Close()) }()
 		config.Bus = bus
 	}
-	store, err := openStore(ctx, s.Store, log)
+	store, err := openLate(ctx, s.Store, log)
 	if err != nil {
 		return err
 	}
@@ -180,9 +181,20 @@ func (s *serveCommand) serve(ctx context.Context, stdout io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
+	unusable := make(chan error, 1)
 	if table, ok := store.closingStore.(*dynamo.Store); ok {
 		if err := server.Collect(newTableMetrics(table)); err != nil {
 			return err
+		}
+		if why := table.Unchecked(); why != nil {
+			log.Error("the store cannot be reached yet; devices are told so, and keep their edits", "err", why)
+			go func() {
+				if err := table.Await(ctx); err == nil {
+					log.Info("the store can be reached")
+				} else if ctx.Err() == nil {
+					unusable <- tableUsage(err)
+				}
+			}()
 		}
 	}
 
@@ -205,19 +217,21 @@ tidegate: to be somebody else: tidegate token --user ada --space '*=write'
 	log.Info("listening", "address", listener.Addr().String(), "store", s.Store, "schema", s.Schema,
 		"development", verifier.Development(), "version", version())
 
+	var wrong error // with the store
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving: %w", err)
+	case wrong = <-unusable:
 	case <-ctx.Done():
 	}
 	log.Info("going away", "within", shutdownWithin.String())
 	ending, cancel := context.WithTimeout(context.Background(), shutdownWithin)
 	defer cancel()
 	if err := server.Shutdown(ending); err != nil {
-		return fmt.Errorf("shutting down: %w", err)
+		return errors.Join(wrong, fmt.Errorf("shutting down: %w", err))
 	}
 	log.Info("gone")
-	return nil
+	return wrong
 }
 
 // logger makes the log.

@@ -36,6 +36,15 @@ type openedStore struct {
 // openStore opens the store that name says: file:PATH, memory: or
 // dynamodb://TABLE. What others wrote into it is logged.
 func openStore(ctx context.Context, name string, log *slog.Logger) (*openedStore, error) {
+	return open(ctx, name, log, false)
+}
+
+// openLate is openStore for who can wait until a table can be reached.
+func openLate(ctx context.Context, name string, log *slog.Logger) (*openedStore, error) {
+	return open(ctx, name, log, true)
+}
+
+func open(ctx context.Context, name string, log *slog.Logger, late bool) (*openedStore, error) {
 	kind, path, _ := strings.Cut(name, ":")
 	switch {
 	case kind == "memory" && path == "":
@@ -51,7 +60,7 @@ func openStore(ctx context.Context, name string, log *slog.Logger) (*openedStore
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--store %q: %w", name, err)}
 		}
-		config.Report = (&reportLog{log: log}).report
+		config.Report, config.Late = (&reportLog{log: log}).report, late
 		ctx, cancel := context.WithTimeout(ctx, storeWithin)
 		defer cancel()
 		store, err := dynamo.Open(ctx, config)

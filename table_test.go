@@ -2,14 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/tidegate/tidegate/client"
 	"github.com/tidegate/tidegate/dynamo"
 	"github.com/tidegate/tidegate/internal/engine"
+	"github.com/tidegate/tidegate/protocol"
 	"github.com/tidegate/tidegate/space"
 )
 
@@ -59,12 +67,74 @@ func TestServeRefusesTables(t *testing.T) {
 		missing:                         "tidegate table create --store '" + missing + "'",
 		"dynamodb://table?region=x&y=z": "unknown parameter",
 		"dynamodb:table":                "want dynamodb://TABLE",
-		"dynamodb://table?region=" + engine.Region + "&endpoint=http://127.0.0.1:1": "cannot be reached",
 	} {
 		r := tidegate(t, dir, e.Env(), "serve", "--listen", "127.0.0.1:0", "--store", store)
 		if r.status == exitOK || !strings.Contains(r.stderr, says) || strings.Contains(r.stdout, "listening") {
 			t.Errorf("--store %s: status %d:\n%s%s", store, r.status, r.stdout, r.stderr)
 		}
+	}
+}
+
+// A table that cannot be reached when the gateway starts is waited for: devices
+// connect, are told, and keep their edits until it is there. If it is none of
+// ours, that ends the gateway.
+func TestServeWaitsForItsTable(t *testing.T) {
+	e := engine.Need(t, engine.Dynoxide)
+	target, err := url.Parse(e.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var up atomic.Bool
+	forward := httputil.NewSingleHostReverseProxy(target)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up.Load() {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(endpoint.Close)
+	at := func(store string) string { return strings.Replace(store, e.Endpoint, endpoint.URL, 1) }
+	dir, store := t.TempDir(), storeOf(t, e)
+	if r := tidegate(t, dir, e.Env(), "table", "create", "--store", store, "--allow-missing"); r.status != exitOK {
+		t.Fatal(r.stderr)
+	}
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--store"}
+	p := serve(t, dir, e.Env(), append(args, at(store))...)
+	missing := serve(t, dir, e.Env(), append(args, at(storeOf(t, e)))...)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	device, err := client.Open(ctx, client.Options{URL: "ws://" + p.address, Store: client.MemoryStore()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	write, err := device.Space("board", client.SpaceOptions{}).Collection("cards").Create(ctx, "1", map[string]any{"title": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status := range device.StatusChanges(ctx) {
+		if code := (*protocol.Error)(nil); errors.As(status.LastError, &code) && code.Code == protocol.CodeUnavailable {
+			break
+		}
+	}
+	if ready, err := http.Get("http://" + p.address + "/readyz"); err != nil || ready.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %v, %v", ready, err)
+	}
+	up.Store(true)
+	if _, err := write.Durable(ctx); err != nil {
+		t.Fatalf("%v\n%s", err, p.said())
+	}
+	if status := p.end(t); status != exitOK {
+		t.Errorf("status %d:\n%s", status, p.said())
+	}
+	select {
+	case <-missing.exited:
+	case <-ctx.Done():
+		t.Fatalf("a gateway without a table goes on:\n%s", missing.said())
+	}
+	if said := missing.said(); missing.cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(said, "tidegate table create") {
+		t.Errorf("status %d:\n%s", missing.cmd.ProcessState.ExitCode(), said)
 	}
 }
 

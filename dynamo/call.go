@@ -33,6 +33,11 @@ func once[In, Out any](ctx context.Context, s *Store, op Operation, action strin
 	if err := ctx.Err(); err != nil {
 		return nil, unsent, err
 	}
+	if op != OpTable {
+		if what, err := s.checked(ctx); err != nil {
+			return nil, what, err
+		}
+	}
 	sent := new(atomic.Bool)
 	began := time.Now()
 	out, err := send(context.WithValue(ctx, sentKey{}, sent), in)

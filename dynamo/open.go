@@ -33,6 +33,11 @@ type Config struct {
 	// Transport carries the requests; nil for one made for the purpose.
 	Transport http.RoundTripper
 
+	// Late lets Open succeed while nothing answers at the endpoint. The first request
+	// that gets through looks at the table, and nothing is read or written before:
+	// calls fail, as they do when the table cannot be reached later. See
+	// [Store.Unchecked] and [Store.Await].
+	Late bool
 	// AttemptTimeout is after how long a call that may be repeated is taken for lost
 	// (2 s). An append waits for as long as its context lets it.
 	AttemptTimeout time.Duration
@@ -59,6 +64,7 @@ type Store struct {
 	units     *meter
 	known     *knownRecords
 	gather    *gatherer
+	check     tableCheck
 
 	// sizes are running means of what is stored, to ask for about as much as is
 	// wanted: of log entries, and of items by kind.
@@ -80,6 +86,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Late {
+		what, err := s.checked(ctx)
+		if err == nil || what != refused && ctx.Err() == nil {
+			return s, nil
+		}
+		s.Close()
+		return nil, err
+	}
 	d, err := s.describe(ctx)
 	if err == nil {
 		err = s.checkTable(d)
@@ -88,6 +102,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
+	s.check.passed.Store(true)
 	return s, nil
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -227,5 +230,49 @@ func TestClosed(t *testing.T) {
 	}
 	if _, err := s.Log(t.Context(), board, 1, 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("log: %v", err)
+	}
+}
+
+// away is a transport to a machine that is not there, until it is.
+type away struct {
+	there   bool
+	actions []string
+}
+
+func (a *away) RoundTrip(req *http.Request) (*http.Response, error) {
+	_, action, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	a.actions = append(a.actions, action)
+	if !a.there {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	if action == "DescribeTable" {
+		return respond{400, `{"__type":"com.amazon.coral.service#ResourceNotFoundException","message":"none"}`}.RoundTrip(req)
+	}
+	return respond{200, `{}`}.RoundTrip(req)
+}
+
+// A table that is opened late is not touched before it has been looked at.
+func TestLate(t *testing.T) {
+	network := &away{}
+	s, err := Open(t.Context(), Config{Table: "table", Region: "eu-central-1", Credentials: aws.AnonymousCredentials{}, Transport: network, Late: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Unchecked(); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("unchecked: %v", err)
+	}
+	if err := s.Append(t.Context(), board, 1, []byte{1}); errors.Is(err, space.ErrUnknown) || !errors.Is(err, ErrUnreachable) {
+		t.Errorf("append: %v", err)
+	}
+	network.there = true
+	if err := s.Await(t.Context()); !errors.Is(err, ErrNoTable) {
+		t.Errorf("await: %v", err)
+	}
+	if _, err := s.Log(t.Context(), board, 1, 1); !errors.Is(err, ErrNoTable) {
+		t.Errorf("log: %v", err)
+	}
+	if slices.ContainsFunc(network.actions, func(action string) bool { return action != "DescribeTable" }) {
+		t.Errorf("the table was touched: %v", network.actions)
 	}
 }
