@@ -221,6 +221,10 @@ func (r *reader) frame(client bool) Frame {
 	}
 	kind := &frames[number]
 	r.what = kind.name
+	if r.only != 0 && FrameType(number) != r.only {
+		r.fail("frame type", "it stands where a %s belongs", frames[r.only].name)
+		return nil
+	}
 	if client && !kind.fromClient {
 		r.fail("frame type", "a client does not send this frame")
 		return nil

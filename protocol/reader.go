@@ -41,7 +41,10 @@ type reader struct {
 	// mutations is how many mutations the commit has that sections belong to; −1
 	// where no commit is open.
 	mutations int
-	err       *Error
+	// only, if not 0, is the one type of frame that may come: another would already
+	// have done its work on the names when it is found to be out of place.
+	only FrameType
+	err  *Error
 }
 
 func newReader(data []byte, what string, code Code, factor, base int) *reader {

@@ -258,11 +258,9 @@ func decodeCommit(data []byte, names *NameTable) (*Commit, *Error) {
 	}
 	r := newReader(wire, "commit", CodeDamaged, deliveredMemory, memoryBase)
 	r.names = names
+	r.only = FrameCommit
 	header, ok := r.frame(false).(*CommitHeader)
-	if r.err == nil && !ok {
-		r.fail("wire", "it does not begin with a commit's header")
-	}
-	if r.err != nil {
+	if !ok || r.err != nil {
 		return nil, r.err
 	}
 	c := &Commit{
@@ -275,12 +273,10 @@ func decodeCommit(data []byte, names *NameTable) (*Commit, *Error) {
 	}
 	// changes of the header's mutations, gathered from the sections.
 	changes := make([][]Change, len(header.Mutations))
+	r.only = FrameSection
 	for r.more() {
 		section, ok := r.frame(false).(*Section)
-		if r.err == nil && !ok {
-			r.fail("wire", "something other than a section stands behind the header")
-		}
-		if r.err != nil {
+		if !ok || r.err != nil {
 			break
 		}
 		for _, delta := range section.Deltas {
