@@ -344,6 +344,46 @@ func TestCopiedQueue(t *testing.T) {
 	}
 }
 
+// A copy sends the whole queue, more than the server remembers of a device, and is
+// told what was rejected. The other one cannot know that of the oldest: it keeps
+// them for the user, and believes nothing that it was not told.
+func TestLongCopiedQueue(t *testing.T) {
+	g, d := testWorld(t, 1)
+	a := d[0]
+	a.mutate(create("1", "votes", 0))
+	settle(a)
+	a.cut()
+	a.offline = true
+	a.mutate(add("missing", "votes", 1))
+	for range protocol.MaxRecent + 5 {
+		a.mutate(add("1", "votes", 1))
+	}
+	settle(a)
+	a.crash() // the queue is from an earlier run for both
+	b := copyOf(a, 77)
+	a.offline = false
+	settle(a)
+	if list := a.core.Rejected(testSpace); len(list) != 1 || list[0].Verdict.Code != protocol.RejectMissing {
+		t.Fatalf("rejected: %+v", list)
+	}
+	b.offline = false
+	settle(a, b)
+	a.converged()
+	b.converged()
+	if got := g.value("cards", "1", "votes"); got != int64(protocol.MaxRecent+5) {
+		t.Errorf("votes %v", got)
+	}
+	list := b.core.Rejected(testSpace)
+	if len(list) != 6 {
+		t.Errorf("%d of the copy's edits are kept for the user, want the 6 that are not remembered", len(list))
+	}
+	for _, r := range list {
+		if r.Verdict.Code != protocol.RejectUnknownOutcome {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // The table is restored to an earlier state: the queue is kept, under a new
 // device id.
 func TestOtherHistory(t *testing.T) {
@@ -714,37 +754,48 @@ func TestCollectionFilter(t *testing.T) {
 // The client never has more in flight than the server's window, and a mutation
 // larger than the window still goes.
 func TestPushWindow(t *testing.T) {
-	g, d := testWorld(t, 1)
-	a := d[0]
-	g.window, g.mutations = 300, 3
-	settle(a)
-	a.stuck = true
-	for i := range 20 {
-		a.mutate(create(fmt.Sprint(i), "title", "0123456789"))
-	}
-	a.mutate(create("large", "title", string(make([]byte, 1000))))
-	a.stuck = false
-	for a.write() {
-	}
-	pushed := 0
-	for _, message := range a.toSend {
-		frames, err := protocol.DecodeClientMessage(message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range frames {
-			if p, ok := f.(*protocol.Push); ok {
-				pushed += len(p.Bodies)
+	for _, test := range []struct {
+		name             string
+		bytes, mutations uint64
+		most             int
+	}{
+		{"as the server says", 300, 3, 3},
+		{"as many as the server remembers", 1 << 20, 0, protocol.MaxRecent},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, d := testWorld(t, 1)
+			a := d[0]
+			g.window, g.mutations = test.bytes, test.mutations
+			settle(a)
+			a.stuck = true
+			for i := range 70 {
+				a.mutate(create(fmt.Sprint(i), "title", "0123456789"))
 			}
-		}
-	}
-	if pushed == 0 || pushed > 3 {
-		t.Errorf("%d mutations in flight, window 3", pushed)
-	}
-	settle(a)
-	a.converged()
-	if len(a.core.Confirmed(testSpace)) != 21 {
-		t.Error("not everything got through")
+			a.mutate(create("large", "title", string(make([]byte, 1000))))
+			a.stuck = false
+			for a.write() {
+			}
+			pushed := 0
+			for _, message := range a.toSend {
+				frames, err := protocol.DecodeClientMessage(message)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range frames {
+					if p, ok := f.(*protocol.Push); ok {
+						pushed += len(p.Bodies)
+					}
+				}
+			}
+			if pushed == 0 || pushed > test.most {
+				t.Errorf("%d mutations in flight, at most %d may be", pushed, test.most)
+			}
+			settle(a)
+			a.converged()
+			if len(a.core.Confirmed(testSpace)) != 71 {
+				t.Error("not everything got through")
+			}
+		})
 	}
 }
 

@@ -185,7 +185,7 @@ func (c *modelConn) subscribe(f *protocol.Subscribe) {
 	if d := g.devices[f.Device]; d != nil {
 		answer.Known, answer.Counter, answer.Hash, answer.Rejections = true, d.counter, d.hash, d.rejections
 		if !g.forgetful && f.Counter < d.counter {
-			answer.Recent = d.recent[f.Counter:]
+			answer.Recent = d.recent[max(int(f.Counter), len(d.recent)-protocol.MaxRecent):]
 		}
 	}
 	sub := &modelSub{device: f.Device, cursor: f.Cursor, collections: f.Collections, presence: f.Presence}

@@ -38,6 +38,9 @@ func (c *Core) pushSpace(s *space) bool {
 		if used.mutations == 0 && mutations == 1 {
 			return true // a mutation larger than the window goes alone
 		}
+		if s.inFlight.mutations+mutations > protocol.MaxRecent {
+			return false // more than the server could tell the fate of, if its answers got lost
+		}
 		w := &c.link.welcome
 		return used.bytes+bytes <= w.Window && (w.WindowMutations == 0 || used.mutations+mutations <= w.WindowMutations)
 	}

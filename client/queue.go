@@ -211,7 +211,8 @@ func (c *Core) judge(s *space, v protocol.Verdict, leaveAt uint64, exact bool) {
 
 // accept takes the server's word that the device's mutations up to counter are
 // committed at or before head. Those whose verdict got lost are settled with
-// what is known.
+// what is known. More than the server remembers are never sent without an answer:
+// what is older was sent by a copy, which may have confirmed that it was rejected.
 func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uint64) {
 	for _, p := range s.leaving {
 		if p.device == s.device && p.counter <= counter && p.leaveAt > head {
@@ -232,7 +233,11 @@ func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uin
 			continue
 		}
 		v := protocol.Verdict{Counter: next, Outcome: protocol.Applied}
-		if r, known := recentAt(f, next); known && r.Rejected {
+		switch r, known := recentAt(f, next); {
+		case !known:
+			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
+			v.Message = "a copy of this device's data has sent this, and was told what became of it"
+		case r.Rejected:
 			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
 			v.Message = "all or some of this was rejected; why was told to another copy of this device's data"
 		}

@@ -206,6 +206,7 @@ func situations(t *testing.T) {
 		{"a rejection is lost with the connection", TestRejectionLostWithConnection},
 		{"a copied store", TestCopiedStore},
 		{"a copied queue", TestCopiedQueue},
+		{"a long copied queue", TestLongCopiedQueue},
 		{"another history", TestOtherHistory},
 		{"a wiped gateway", TestWipedGateway},
 		{"a snapshot for a known device", TestSnapshotForKnownDevice},

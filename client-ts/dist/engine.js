@@ -1,1 +1,1 @@
-import{a as o}from"./chunk-AAI2L5JP.js";import"./chunk-S4T26FGF.js";import"./chunk-SDULSHDQ.js";import"./chunk-FEWJWLC5.js";import"./chunk-DMSICURO.js";import"./chunk-O5BWGSJT.js";import"./chunk-MPC23Z42.js";export{o as LocalEngine};
+import{a as o}from"./chunk-NXNFEGOT.js";import"./chunk-S4T26FGF.js";import"./chunk-SDULSHDQ.js";import"./chunk-FEWJWLC5.js";import"./chunk-DMSICURO.js";import"./chunk-O5BWGSJT.js";import"./chunk-MPC23Z42.js";export{o as LocalEngine};

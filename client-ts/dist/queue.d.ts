@@ -43,6 +43,8 @@ export declare function verdicts(c: Core, f: Verdicts): void;
 /**
  * Takes the server's word that the device's mutations up to counter are committed
  * at or before head. Those whose verdict got lost are settled with what is known.
+ * More than the server remembers are never sent without an answer: what is older
+ * was sent by a copy, which may have confirmed that it was rejected.
  */
 export declare function accept(c: Core, s: CoreSpace, counter: number, f: Subscribed, head: number): void;
 /** Lets the mutations go that the cursor has reached, in the same batch as the cursor (promise 8). */

@@ -1,6 +1,6 @@
 import { takeAck } from "./acknowledge.js";
 import type { Core, CoreSpace, Flight } from "./core.js";
-import { defaultLimits } from "./protocol/index.js";
+import { defaultLimits, maxRecent } from "./protocol/index.js";
 import type { Push } from "./protocol/index.js";
 import { hashAt } from "./queue.js";
 import type { Pending } from "./queue.js";
@@ -27,7 +27,8 @@ function pushSpace(c: Core, s: CoreSpace): boolean {
   const used = inFlight(c);
   const room = (bytes: number, mutations: number): boolean =>
     (used.mutations === 0 && mutations === 1) || // one larger than the window goes alone
-    (used.bytes + bytes <= welcome.window && (welcome.windowMutations === 0 || used.mutations + mutations <= welcome.windowMutations));
+    (s.inFlight.mutations + mutations <= maxRecent && // more than the server could tell the fate of, if its answers got lost
+      used.bytes + bytes <= welcome.window && (welcome.windowMutations === 0 || used.mutations + mutations <= welcome.windowMutations));
   const message = (welcome.frameBytes || defaultLimits.frameBytes) / 2;
   const taken: Pending[] = [];
   let bytes = 0;

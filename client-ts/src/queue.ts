@@ -153,6 +153,8 @@ function settled(c: Core, s: CoreSpace, p: Pending, verdict: Verdict, entry: num
 /**
  * Takes the server's word that the device's mutations up to counter are committed
  * at or before head. Those whose verdict got lost are settled with what is known.
+ * More than the server remembers are never sent without an answer: what is older
+ * was sent by a copy, which may have confirmed that it was rejected.
  */
 export function accept(c: Core, s: CoreSpace, counter: number, f: Subscribed, head: number): void {
   for (const p of s.leaving) {
@@ -171,10 +173,12 @@ export function accept(c: Core, s: CoreSpace, counter: number, f: Subscribed, he
       judge(c, s, v, v.seq, true);
       continue;
     }
-    const lost = recentAt(f, p.counter)?.rejected
-      ? verdictOf(p.counter, "unknown-outcome", "all or some of this was rejected; why was told to another copy of this device's data")
-      : verdictOf(p.counter);
-    judge(c, s, lost, head, false);
+    const recent = recentAt(f, p.counter);
+    const why =
+      !recent ? "a copy of this device's data has sent this, and was told what became of it"
+      : recent.rejected ? "all or some of this was rejected; why was told to another copy of this device's data"
+      : "";
+    judge(c, s, verdictOf(p.counter, why && "unknown-outcome", why), head, false);
   }
   // The payload of the others was kept (and perhaps discarded by the user) before:
   // only the confirmation got lost.

@@ -5,7 +5,7 @@
 import { alive, apply, predict, stateHash, valueOf } from "../../src/merge/index.js";
 import type { Rec } from "../../src/merge/index.js";
 import {
-  NameTable, decodeMutation, nextHash, noBlob, noCursor, noHash, sha256, toHex,
+  NameTable, decodeMutation, maxRecent, nextHash, noBlob, noCursor, noHash, sha256, toHex,
 } from "../../src/protocol/index.js";
 import type { Ack, Change, Conflict, Cursor, Delta, DeviceID, FieldChange, Frame, Hash, Mutation, Op, Recent, Subscribe, Value, Verdict } from "../../src/protocol/index.js";
 import { encodeDelivery } from "../../src/protocol/delivery_write.js";
@@ -183,7 +183,7 @@ export class Conn {
     const mode = other ? "other-history" : at.seq < g.horizon || (at.seq === 0 && g.commits.length > 20) ? "snapshot" : "resume";
     this.raw({
       frame: "subscribed", handle: f.handle, mode, head, horizon: g.horizon, known: d !== undefined, counter: d?.counter ?? 0,
-      hash: d?.hash ?? noHash, recent: d && !g.forgetful && f.counter < d.counter ? d.recent.slice(f.counter) : [],
+      hash: d?.hash ?? noHash, recent: d && !g.forgetful && f.counter < d.counter ? d.recent.slice(f.counter).slice(-maxRecent) : [],
       rejections: d?.rejections ?? [], write: !g.readOnly, schemaVersion: 0,
     });
     const sub: Sub = { device: f.device, cursor: f.cursor, collections: f.collections, presence: f.presence };
