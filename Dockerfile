@@ -1,4 +1,4 @@
-# A gateway in about 30 MB: one static program, the certificate authorities, and a
+# A gateway in about 45 MB: one static program, the certificate authorities, and a
 # user without rights.
 FROM golang:1.26 AS build
 WORKDIR /src
