@@ -92,14 +92,22 @@ func (s *Store) pause(ctx context.Context, op Operation, attempt int) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
 		return false
 	}
-	timer := time.NewTimer(wait)
+	if sleep(ctx, wait) != nil {
+		return false
+	}
+	s.units.retried(op)
+	return true
+}
+
+// sleep waits; if ctx ends before, it returns why.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		s.units.retried(op)
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
 

@@ -2,12 +2,12 @@ package dynamo
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // checkEvery is how often a table that cannot be reached is asked for.
@@ -42,13 +42,16 @@ func (s *Store) checked(ctx context.Context) (outcome, error) {
 	limited, cancel := context.WithTimeout(ctx, s.config.AttemptTimeout)
 	defer cancel()
 	out, what, err := once(limited, s, OpTable, "DescribeTable", s.client.DescribeTable, &dynamodb.DescribeTableInput{TableName: &s.config.Table})
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return unsent, err // nobody waits for it any more, which says nothing about the table
-	case err == nil && out.Table == nil:
-		what, err = unsent, fmt.Errorf("%v: the answer to DescribeTable is empty", s.where)
+	}
+	var table *types.TableDescription
+	if err == nil {
+		table, err = s.description(out)
+	}
+	switch {
 	case err == nil:
-		what, err = refused, s.checkTable(out.Table)
+		what, err = refused, s.checkTable(table)
 	case what != refused && what != throttled:
 		what = unsent // the request that wanted to know has not left
 	}
@@ -76,12 +79,8 @@ func (s *Store) Await(ctx context.Context) error {
 		if err == nil || what == refused {
 			return err
 		}
-		timer := time.NewTimer(checkEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := sleep(ctx, checkEvery); err != nil {
+			return err
 		}
 	}
 }

@@ -174,6 +174,11 @@ func (s *Store) describe(ctx context.Context) (*types.TableDescription, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.description(out)
+}
+
+// description is what an answer says of the table.
+func (s *Store) description(out *dynamodb.DescribeTableOutput) (*types.TableDescription, error) {
 	if out.Table == nil {
 		return nil, fmt.Errorf("%v: the answer to DescribeTable is empty", s.where)
 	}
@@ -190,12 +195,8 @@ func (s *Store) awaitActive(ctx context.Context) (*types.TableDescription, error
 		case err != nil && !errors.Is(err, ErrNoTable): // reading one's own write may take a moment
 			return nil, err
 		}
-		timer := time.NewTimer(pollTable)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+		if err := sleep(ctx, pollTable); err != nil {
+			return nil, err
 		}
 	}
 }
