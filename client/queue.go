@@ -235,11 +235,12 @@ func (c *Core) accept(s *space, counter uint64, f *protocol.Subscribed, head uin
 		v := protocol.Verdict{Counter: next, Outcome: protocol.Applied}
 		switch r, known := recentAt(f, next); {
 		case !known:
-			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
 			v.Message = "a copy of this device's data has sent this, and was told what became of it"
 		case r.Rejected:
-			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
 			v.Message = "all or some of this was rejected; why was told to another copy of this device's data"
+		}
+		if v.Message != "" {
+			v.Outcome, v.Code = protocol.Rejected, protocol.RejectUnknownOutcome
 		}
 		c.judge(s, v, head, false)
 	}
