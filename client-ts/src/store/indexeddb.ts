@@ -101,8 +101,8 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
     });
   }
 
-  /** Runs one durable transaction. `work` issues its first requests at once. */
-  async function transact(work: (tables: Tables, fail: (error: unknown) => void) => void): Promise<void> {
+  /** Runs one durable transaction. `work` is told who owns the database, undefined if it is new, and what the packs hold. */
+  async function transact(work: (tables: Tables, owner: number | undefined, packed: Packed, fail: (error: unknown) => void) => void): Promise<void> {
     const opened = (database ??= await connect());
     await new Promise<void>((resolve, reject) => {
       const transaction = opened.transaction([entriesName, metaName, packsName], "readwrite", { durability: "strict" });
@@ -114,7 +114,9 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
         transaction.abort();
       };
       const [entries, meta, packs] = [entriesName, metaName, packsName].map((name) => transaction.objectStore(name)) as [IDBObjectStore, IDBObjectStore, IDBObjectStore];
-      work({ entries, meta, packs }, fail);
+      const getOwner = meta.get(ownerKey) as IDBRequest<number | undefined>;
+      const getPacked = meta.get(packedKey) as IDBRequest<Packed | undefined>;
+      getPacked.onsuccess = () => work({ entries, meta, packs }, getOwner.result, getPacked.result ?? nothing, fail);
     });
   }
 
@@ -122,14 +124,10 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
   async function change(work: (tables: Tables, packed: Packed, fail: (error: unknown) => void) => void): Promise<void> {
     if (!loaded) throw new StoreError("gone", "the store is not open");
     const attempt = () =>
-      transact((tables, fail) => {
-        const get = tables.meta.get(ownerKey) as IDBRequest<number | undefined>;
-        const packed = tables.meta.get(packedKey) as IDBRequest<Packed | undefined>;
-        packed.onsuccess = () => {
-          if (get.result === undefined) fail(new StoreError("gone", "the database was deleted while it was in use"));
-          else if (get.result !== owner) fail(new StoreError("in-use", "another client has taken the store over"));
-          else work(tables, packed.result ?? nothing, fail);
-        };
+      transact((tables, found, packed, fail) => {
+        if (found === undefined) fail(new StoreError("gone", "the database was deleted while it was in use"));
+        else if (found !== owner) fail(new StoreError("in-use", "another client has taken the store over"));
+        else work(tables, packed, fail);
       });
     try {
       await attempt().catch((error: unknown) => {
@@ -154,16 +152,12 @@ export function indexedDBStore(name: string, options: IndexedDBOptions = {}): In
       let packed = nothing;
       let first = false;
       try {
-        const reading = transact((tables) => {
-          const get = tables.meta.get(ownerKey) as IDBRequest<number | undefined>;
-          const getPacked = tables.meta.get(packedKey) as IDBRequest<Packed | undefined>;
-          getPacked.onsuccess = () => {
-            first = get.result === undefined;
-            owner = (get.result ?? 0) + 1;
-            packed = getPacked.result ?? nothing;
-            tables.meta.put(owner, ownerKey);
-            findAll(tables, (all) => (found = all));
-          };
+        const reading = transact((tables, before, held) => {
+          first = before === undefined;
+          owner = (before ?? 0) + 1;
+          packed = held;
+          tables.meta.put(owner, ownerKey);
+          findAll(tables, (all) => (found = all));
         });
         const noted = isNoted(marker); // which may take long, but no longer than the database
         await reading;
