@@ -101,6 +101,7 @@ test("everything can be done by keyboard", async () => {
   await pane.get("inbox-open").focus();
   await page.keyboard.press("Enter");
   await pane.get("inbox").waitFor();
+  await until(() => pane.get("inbox").evaluate((inbox) => inbox.contains(document.activeElement)), Boolean, "the focus in the inbox");
   await page.keyboard.press("Escape");
   await pane.get("inbox").waitFor({ state: "detached" });
   expect(await pane.get("inbox-open").evaluate((button) => button === document.activeElement)).toBe(true);
